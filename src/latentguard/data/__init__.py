@@ -1,0 +1,1 @@
+"""Prompts: records, readers, endings, splits, and the package's own contrast set."""

@@ -1,0 +1,1 @@
+"""The Latent Guard: fit, calibrate, score, evaluate, save and load."""

@@ -1,0 +1,1 @@
+"""Did this text refuse?"""

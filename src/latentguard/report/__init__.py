@@ -1,0 +1,1 @@
+"""The audit of one model, and the page that shows it."""
