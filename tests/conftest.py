@@ -1,0 +1,86 @@
+"""What every test can lean on: checked shapes, no network, the organism, and the files that may be absent.
+
+Tests marked `real`, `shared` or `browser` need something this repository does not hold. They skip with a
+reason where it is missing; where LATENTGUARD_REQUIRE names their mark, such a skip is a failure.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from jaxtyping import install_import_hook
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+install_import_hook("latentguard", "beartype.beartype")
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from latentguard.lm import LanguageModel
+
+pytest_plugins = ("tests.required", "pytester")
+
+REPOSITORY = Path(__file__).parent.parent
+REAL_MODEL = "qwen2.5-coder-0.5b-instruct"
+CHROMIUM_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def pytest_configure() -> None:
+    import torch
+
+    torch.set_num_threads(1)  # the models of most tests are so small that a second thread only waits
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of this checkout, for what the documents and package metadata promise."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of public evaluation prompts and tokenizers, beside the checkout or in LATENTGUARD_SHARED."""
+    folder = Path(os.environ.get("LATENTGUARD_SHARED") or REPOSITORY.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip("no folder of shared evaluation prompts (set LATENTGUARD_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_model_path() -> Path:
+    """The GGUF file of the real model that the tests read, in LATENTGUARD_MODELS."""
+    default = Path.home() / ".cache" / "latentguard-models"
+    folder = Path(os.environ.get("LATENTGUARD_MODELS") or default) / REAL_MODEL
+    files = sorted(folder.glob("*.gguf"))
+    if not files:
+        pytest.skip(f"no GGUF file of {REAL_MODEL} (set LATENTGUARD_MODELS)")
+    return files[0]
+
+
+@pytest.fixture(scope="session")
+def organism() -> "LanguageModel":
+    """The model with planted behaviour that ships with the package."""
+    import latentguard
+
+    return latentguard.load("organism")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> "Iterator[Browser]":
+    """A headless Chromium of this machine, driven by playwright."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.required import program
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program(*CHROMIUM_PROGRAMS),
+            args=["--no-sandbox"] if sys.platform == "linux" and os.geteuid() == 0 else [],
+        )
+        yield browser
+        browser.close()
