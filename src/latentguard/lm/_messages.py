@@ -54,7 +54,7 @@ def _as_message(turn: object, number: int) -> Message:
         raise BadData(f"message {number} of a conversation has no role: {inert(repr(turn), limit=200)}")
     if not isinstance(content, str):
         raise BadData(
-            f"the content of message {number} ({inert(role, limit=40)}) is no text: {inert(repr(content), limit=200)}\n"
+            f"the content of message {number} is no text: {inert(repr(content), limit=200)}\n"
             "  Only text is read; images and other parts are not supported."
         )
     return Message(role, content)

@@ -26,7 +26,7 @@ class Rendered:
     inert: bool
     """Some message held control strings, which were tokenised as plain text."""
     context_end: int | None
-    """First token that holds a character after the context given to `ChatTemplate.render`; None without one."""
+    """First token that holds a character after the context given to `ChatTemplate.render`, if one was."""
 
     def index(self, position: str) -> int:
         """The token index of a position by name: `t_inst`, `t_post_inst` or `t_content`."""

@@ -1,6 +1,194 @@
-"""Messages to token ids and named positions, proved by structure."""
+"""Messages to token ids and named positions, proved by structure.
 
+    t_inst       last token of the last user turn's content, outer white space apart
+    t_post_inst  last token of the templated prompt, generation prompt included
+    t_content    last token of the last message that is not the assistant's
+
+The model's own template is rendered, each content's characters are found by what surrounds them
+(`_layout.py`), the whole text is tokenised once without added special tokens (`_encoder.py`), contents are
+kept free of control tokens (`_control.py`), and the token found by character offsets must be the one with
+which the decoded prompt first covers the content. What cannot be shown is a named error, never a guess.
+Nothing is ever cut to length.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+from latentguard._text import inert
+from latentguard.errors import PositionNotProved, PromptTooLong
+from latentguard.lm._control import ControlTokens
+from latentguard.lm._encoder import Encoded, Encoder
+from latentguard.lm._layout import Insertion, Layout, Layouts
 from latentguard.lm._messages import Conversation, Message, as_messages
 from latentguard.lm._rendered import Rendered
+from latentguard.lm._template import TemplateText
 
-__all__ = ["Conversation", "Message", "Rendered", "as_messages"]
+__all__ = ["ChatTemplate", "Conversation", "Message", "Rendered", "as_messages"]
+
+
+class ChatTemplate:
+    """A tokenizer and its chat template: renders conversations and proves where their positions are.
+
+    max_tokens: the model's context; a longer prompt is refused, never cut. None for no limit.
+    thinking: sets the template's own switch (Qwen3's `enable_thinking`); None leaves its default.
+    options: other variables of the template, such as `reasoning_effort`.
+
+    Raises `TemplateError` where there is no chat template, `ModelNotSupported` where there are no offsets.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_tokens: int | None = None,
+        thinking: bool | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        self._template = TemplateText(tokenizer, thinking=thinking, options=options)
+        self._layouts = Layouts(self._template)
+        self._encoder = Encoder(tokenizer)
+        self._control = ControlTokens(self._encoder, self._template.source)
+        self._max_tokens = max_tokens
+
+    @property
+    def template_hash(self) -> str:
+        """SHA-256 of the template's source, in hex."""
+        return self._template.sha256
+
+    @property
+    def tokenizer_hash(self) -> str:
+        """SHA-256 of everything that decides token ids, in hex; the same after saving and loading."""
+        return self._encoder.sha256
+
+    @property
+    def inserts_date(self) -> bool:
+        """Whether the template writes today's date, so that the same prompt has other tokens tomorrow."""
+        return "strftime_now" in self._template.source
+
+    def render(self, conversation: Conversation, *, context: str | None = None) -> Rendered:
+        """`conversation` as the model reads it, with its positions proved.
+
+        A conversation that ends with the assistant is left open at the end of what it has said so far.
+        context: how the last user turn's content begins; `context_end` is then the first token that
+        holds any character after it.
+
+        Raises `TemplateError` where the template refuses the messages, `PromptTooLong`, and
+        `PositionNotProved`: no user turn, a blank one, content that the template alters, control strings
+        that this tokenizer cannot take as text, a context that is no prefix or that ends in what was trimmed.
+        """
+        messages = as_messages(conversation)
+        user = self._last_turn(messages, lambda role: role == "user", "the user")
+        content = self._last_turn(messages, lambda role: role != "assistant", "anyone but the assistant")
+        layout = self._laid_out(messages, user, content)
+        encoded, made_inert = self._encoded(layout, messages)
+        first, stop = self._tokens_of(layout.of(user), encoded, layout)
+        _, content_stop = self._tokens_of(layout.of(content), encoded, layout)
+        whole = messages[user].content
+        inserted = layout.of(user)
+        return Rendered(
+            text=layout.text,
+            ids=encoded.ids,
+            content=(first, stop),
+            t_inst=stop - 1,
+            t_post_inst=len(encoded.ids) - 1,
+            t_content=content_stop - 1,
+            boundary="merged" if encoded.offsets[stop - 1][1] > inserted.stop else "clean",
+            inserted="verbatim" if inserted.stop - inserted.start == len(whole) else "trimmed",
+            inert=made_inert,
+            context_end=None
+            if context is None
+            else encoded.first_after(_end_of_context(context, whole, inserted)),
+        )
+
+    def _last_turn(self, messages: Sequence[Message], is_wanted: Callable[[str], bool], whose: str) -> int:
+        numbers = [number for number, message in enumerate(messages) if is_wanted(message.role)]
+        if not numbers:
+            roles = ", ".join(message.role for message in messages)
+            raise PositionNotProved(
+                f"a conversation has no turn of {whose}, so no token ends its instruction.\n"
+                f"  roles: {inert(roles, limit=200)}\n"
+                "  Give at least one user message."
+            )
+        last = messages[numbers[-1]]
+        if not last.content.strip():
+            raise PositionNotProved(
+                f"the last turn of {whose} is blank, so no token ends its instruction.\n"
+                f"  content: {last.content!r}\n"
+                "  Leave the prompt out, or give it words."
+            )
+        return numbers[-1]
+
+    def _laid_out(self, messages: Sequence[Message], user: int, content: int) -> Layout:
+        layout = self._layouts.lay_out(messages, {user, content})
+        if messages[-1].role == "assistant":
+            last = [found for found in layout.insertions if found.message == len(messages) - 1]
+            if len(last) != 1:
+                raise self._not_proved(
+                    "the template rewrites or drops the assistant's last turn, so it cannot be continued",
+                    layout.text,
+                )
+            layout = layout.cut(last[0].stop)
+        strangers = [
+            number for number in layout.unplaced if self._control.occurs_in(messages[number].content)
+        ]
+        if strangers:
+            raise self._not_proved(
+                f"message {strangers[0] + 1} holds control strings, and the template rewrites that message",
+                layout.text,
+            )
+        return layout
+
+    def _encoded(self, layout: Layout, messages: Sequence[Message]) -> tuple[Encoded, bool]:
+        encoded = self._encoder.encode(layout.text)
+        made_inert = bool(self._control.intruders(encoded, layout.insertions, messages))
+        if made_inert:
+            encoded = self._control.encode_inert(layout.text, layout.insertions, messages)
+        if self._max_tokens is not None and len(encoded.ids) > self._max_tokens:
+            raise PromptTooLong(
+                f"a prompt has {len(encoded.ids)} tokens, and {inert(self._template.name)!r} "
+                f"reads {self._max_tokens}.\n"
+                f"  prompt: {inert(layout.text, limit=200)!r}\n"
+                "  Shorten it yourself: a prompt cut here would end somewhere else than you think."
+            )
+        if not self._encoder.reads_back(encoded.ids, layout.text):
+            raise self._not_proved("its tokens do not decode to the rendered text", layout.text)
+        return encoded, made_inert
+
+    def _tokens_of(self, insertion: Insertion, encoded: Encoded, layout: Layout) -> tuple[int, int]:
+        covering = encoded.covering(insertion.core_start, insertion.core_stop)
+        if covering is None:
+            raise self._not_proved("no token stands for the content's characters", layout.text)
+        if not self._encoder.ends_at(encoded, covering[1] - 1, layout.text, insertion.core_stop):
+            raise self._not_proved(
+                f"token {covering[1] - 1}, where the content should end, does not complete it when decoded",
+                layout.text,
+            )
+        return covering
+
+    def _not_proved(self, why: str, text: str) -> PositionNotProved:
+        return PositionNotProved(
+            f"a position could not be proved with the template of {inert(self._template.name)!r}: {why}.\n"
+            f"  rendered: {inert(text, limit=600)!r}\n"
+            "  Change the prompt, or report this with `latentguard doctor`."
+        )
+
+
+def _end_of_context(context: str, content: str, inserted: Insertion) -> int:
+    """The character of the rendered text after which the context has ended."""
+    if not content.startswith(context):
+        raise PositionNotProved(
+            "the context is not how the last user turn's content begins.\n"
+            f"  context: {inert(context, limit=200)!r}\n"
+            f"  content: {inert(content, limit=200)!r}\n"
+            "  Give the words before the question exactly as they stand in the content."
+        )
+    lead = inserted.lead or 0
+    end = inserted.start + len(context) - lead
+    if context and not inserted.start < end <= inserted.stop:
+        raise PositionNotProved(
+            "the context ends in white space that the template trims.\n"
+            f"  context: {inert(context, limit=200)!r}\n"
+            "  Leave the outer white space of the content out."
+        )
+    return max(end, inserted.start)

@@ -1,0 +1,92 @@
+"""The model's own chat template, messages to text. Knows nothing of tokens or positions."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+from transformers import PreTrainedTokenizerBase
+
+from latentguard._text import inert
+from latentguard.errors import TemplateError
+from latentguard.lm._messages import Message
+
+_THINKING_SWITCHES = ("enable_thinking", "thinking")
+
+
+class TemplateText:
+    """Renders messages with the template that ships with `tokenizer`; a refusal is a `TemplateError`.
+
+    `options` reach the template as they are (`reasoning_effort="high"`, `add_generation_prompt=False`);
+    `thinking` sets the switch that the template reads, whatever it is called there.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        thinking: bool | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self.name = str(tokenizer.name_or_path or type(tokenizer).__name__)
+        self.source = _source(tokenizer, self.name)
+        self._options: dict[str, Any] = {"add_generation_prompt": True, **(options or {})}
+        if thinking is not None:
+            self._options |= dict.fromkeys(self._switches(), thinking)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the template's source: two models with the same hash render alike."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+    def text(self, messages: Sequence[Message]) -> str:
+        """The rendered text. A conversation that ends with the assistant gets no generation prompt."""
+        options = dict(self._options)
+        if messages[-1].role == "assistant":
+            options["add_generation_prompt"] = False
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        try:
+            rendered = self._tokenizer.apply_chat_template(turns, tokenize=False, **options)
+        # A template is a program: besides raising on purpose it can fail in any of these ways.
+        except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
+            raise self._refused(messages, error) from error
+        return str(rendered)
+
+    def _switches(self) -> list[str]:
+        switches = [name for name in _THINKING_SWITCHES if re.search(rf"\b{name}\b", self.source)]
+        if not switches:
+            raise TemplateError(
+                f"the chat template of {inert(self.name)!r} has no switch for thinking.\n"
+                f"  It reads neither {' nor '.join(_THINKING_SWITCHES)}.\n"
+                "  Leave `thinking` unset."
+            )
+        return switches
+
+    def _refused(self, messages: Sequence[Message], error: Exception) -> TemplateError:
+        roles = [message.role for message in messages]
+        advice = (
+            "Put the system text at the start of the first user message: many templates take no system role."
+            if "system" in roles
+            else "Give messages in the roles and the order that this model's template expects."
+        )
+        shown = inert(", ".join(roles), limit=200)
+        return TemplateError(
+            f"the chat template of {inert(self.name)!r} refused these messages.\n"
+            f"  roles   : {shown}\n"
+            f"  it said : {inert(str(error), limit=300)}\n"
+            f"  {advice}"
+        )
+
+
+def _source(tokenizer: PreTrainedTokenizerBase, name: str) -> str:
+    try:
+        source = tokenizer.get_chat_template()
+    except ValueError as error:
+        raise TemplateError(
+            f"{inert(name)!r} has no chat template.\n"
+            f"  transformers says: {inert(str(error), limit=200)}\n"
+            "  Use the instruct or chat variant of this model; base models have no turns to read."
+        ) from error
+    return str(source)
