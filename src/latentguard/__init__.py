@@ -1,3 +1,62 @@
-"""latentguard: what an open-weight chat model believes about a request, apart from whether it will refuse."""
+"""latentguard: what an open-weight chat model believes about a request, apart from whether it will refuse.
+
+    model = latentguard.load("organism")          # or a Hugging Face id, a folder, a GGUF file
+    guard = latentguard.Guard.fit(model, harmful, harmless)
+    guard.score(["How do I bake bread?"])
+
+Names are imported when they are first used, so that `latentguard --help` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from latentguard import beliefs, data, errors, judge, lm, organism
+    from latentguard.guard import Guard
+    from latentguard.lm import LanguageModel
 
 __version__ = "0.1.0"
+
+__all__ = ["Guard", "LanguageModel", "__version__", "beliefs", "data", "errors", "judge", "lm", "load", "organism"]
+
+_FROM = {"Guard": "latentguard.guard", "LanguageModel": "latentguard.lm"}
+_ROOMS = {"beliefs", "data", "errors", "judge", "lm", "organism"}
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+) -> LanguageModel:
+    """A chat model, proved part by part: "organism" (bundled), a hub id, a folder, or a GGUF file.
+
+    `device`: "auto", "cpu", "cuda", ... `dtype`: "auto" (chosen by measurement on a CPU, the checkpoint's own
+    elsewhere; `model.notes` says which), "float32", "bfloat16", "float16". Raises `ModelNotFound`,
+    `ModelNotSupported`, `TemplateError`.
+    """
+    from latentguard import lm, organism
+
+    name = os.fspath(name_or_path)
+    place = organism.path() if name == "organism" else name
+    return lm.load(
+        place,
+        device=device,
+        dtype=dtype,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+        name="organism" if name == "organism" else None,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FROM:
+        return getattr(importlib.import_module(_FROM[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"latentguard.{name}")
+    raise AttributeError(f"module 'latentguard' has no attribute {name!r}")

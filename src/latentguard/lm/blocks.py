@@ -1,0 +1,165 @@
+"""One adapter for every decoder: where its blocks, attention output projections, norm and unembedding are.
+
+Found by structure (the module list as long as the config says, the norm that runs after it), never by a
+table of names, and believed only after `proof.py` has shown each part to be what it is taken for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from latentguard.errors import ModelNotSupported
+
+
+@dataclass(frozen=True, slots=True)
+class LogitMap:
+    """What a model does to its raw logits: `soft_cap * tanh(x * factor / soft_cap)`; identity by default."""
+
+    factor: float = 1.0
+    soft_cap: float | None = None
+
+    def __call__(self, logits: Float[Tensor, "*any vocab"]) -> Float[Tensor, "*any vocab"]:
+        scaled = logits if self.factor == 1.0 else logits * self.factor
+        return scaled if self.soft_cap is None else torch.tanh(scaled / self.soft_cap) * self.soft_cap
+
+    @classmethod
+    def of(cls, config: Any) -> "LogitMap":
+        """From the config: Cohere multiplies, Granite divides, Gemma-2 caps."""
+        factor = float(getattr(config, "logit_scale", None) or 1.0)
+        factor /= float(getattr(config, "logits_scaling", None) or 1.0)
+        cap = getattr(config, "final_logit_softcapping", None)
+        return cls(factor, float(cap) if cap else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The parts of one decoder. Slot i enters `layers[i]`; slot L leaves `layers[-1]`, before `norm`."""
+
+    decoder: nn.Module
+    layers: nn.ModuleList
+    norm: nn.Module
+    unembedding: nn.Module
+    logit_map: LogitMap
+    config: Any
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def logits(self, state: Float[Tensor, "*any hidden"]) -> Float[Tensor, "*any vocab"]:
+        """Next-token logits of a state at slot L, float32, by the model's own norm, head and logit map."""
+        return self.logits_of_normed(self.norm(state))
+
+    def logits_of_normed(self, normed: Float[Tensor, "*any hidden"]) -> Float[Tensor, "*any vocab"]:
+        """The same from the decoder's own output, which has passed the final norm already."""
+        return self.logit_map(self.unembedding(normed).float())
+
+    @property
+    def sliding_window(self) -> int | None:
+        """The shortest attention window of any block, in tokens; None where every block sees everything."""
+        kinds = getattr(self.config, "layer_types", None)
+        window = getattr(self.config, "sliding_window", None)
+        if window is None or getattr(self.config, "use_sliding_window", True) is False:
+            return None
+        return window if kinds is None or "sliding_attention" in kinds else None
+
+
+def find_blocks(module: nn.Module) -> Blocks:
+    """The parts of a causal language model, found by structure. Raises `ModelNotSupported` by name."""
+    config: Any = module.config
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelNotSupported(_reason(module, "is an encoder-decoder; only decoder chat models are read"))
+    text = config.get_text_config(decoder=True)
+    decoder, layers = _block_list(module, text.num_hidden_layers)
+    unembedding = module.get_output_embeddings()  # type: ignore[operator]
+    if unembedding is None:
+        raise ModelNotSupported(_reason(module, "has no output embeddings"))
+    norm = _final_norm(module, decoder, layers)
+    return Blocks(decoder, layers, norm, unembedding, LogitMap.of(text), text)
+
+
+def _block_list(module: nn.Module, count: int) -> tuple[nn.Module, nn.ModuleList]:
+    """The one module list of `count` equal-shaped blocks, and the module that holds it."""
+    found = [
+        (parent, child)
+        for parent in module.modules()
+        for child in parent.children()
+        if isinstance(child, nn.ModuleList) and len(child) == count and _runs_as_a_stack(child)
+    ]
+    # A list inside another block list (the experts of a mixture) is no block list.
+    inner = {id(m) for _, layers in found for layer in layers for m in layer.modules()}
+    outer = [(parent, layers) for parent, layers in found if id(layers) not in inner]
+    if len(outer) != 1:
+        raise ModelNotSupported(
+            _reason(module, f"has {len(outer)} lists of {count} blocks where exactly one was expected")
+        )
+    return outer[0]
+
+
+def _runs_as_a_stack(layers: nn.ModuleList) -> bool:
+    """Blocks own a norm or an attention; a list of plain projections is something else."""
+    return all(sum(1 for _ in layer.children()) >= 2 for layer in layers)
+
+
+def _final_norm(module: nn.Module, decoder: nn.Module, layers: nn.ModuleList) -> nn.Module:
+    """The direct child of the decoder that is given the last block's output, watched in one tiny run."""
+    handed_on: list[Tensor] = []
+    takers: list[nn.Module] = []
+
+    def watch(child: nn.Module) -> Callable[..., None]:
+        def hook(_: nn.Module, arguments: tuple[Any, ...]) -> None:
+            if handed_on and arguments and arguments[0] is handed_on[-1]:
+                takers.append(child)
+
+        return hook
+
+    handles = [layers[-1].register_forward_hook(lambda _m, _a, out: handed_on.append(stream_of(out)))]
+    handles += [
+        child.register_forward_pre_hook(watch(child)) for child in decoder.children() if child is not layers
+    ]
+    try:
+        device = next(module.parameters()).device
+        with torch.no_grad():
+            decoder(input_ids=torch.zeros((1, 2), dtype=torch.long, device=device), use_cache=False)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if len(takers) != 1:
+        raise ModelNotSupported(
+            _reason(module, f"hands its last block's output to {len(takers)} modules, not to one final norm")
+        )
+    return takers[0]
+
+
+def stream_of(output: Any) -> Tensor:
+    """The residual stream in a block's output: a bare tensor, or the first of a tuple."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+def with_stream(output: Any, stream: Tensor) -> Any:
+    """`output` with its residual stream replaced, in the shape it had."""
+    return (stream, *output[1:]) if isinstance(output, tuple) else stream
+
+
+def entering(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Tensor:
+    """The residual stream that a block is called with."""
+    return arguments[0] if arguments else keywords["hidden_states"]
+
+
+def with_entering(
+    arguments: tuple[Any, ...], keywords: dict[str, Any], stream: Tensor
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A block's call with its entering stream replaced."""
+    if arguments:
+        return (stream, *arguments[1:]), keywords
+    return arguments, {**keywords, "hidden_states": stream}
+
+
+def _reason(module: nn.Module, what: str) -> str:
+    return (
+        f"{type(module).__name__} {what}.\n"
+        "  Its hidden states cannot be proved to be what they are called, so nothing is read from it."
+    )

@@ -1,0 +1,263 @@
+"""Read hidden states at named positions and slots, for many prompts, at about the price of the tokens.
+
+Only what can matter is run: tokens after the last wanted position are dropped, blocks after the deepest
+wanted slot are not run, a beginning that several prompts share runs once, and the output head never runs.
+Only what was asked for is kept, in float32 on the CPU, in the order of the prompts.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from latentguard._progress import Progress, silent
+from latentguard.errors import NonFiniteState
+from latentguard.lm.batches import Family, batches, plan
+from latentguard.lm.blocks import Blocks, entering, stream_of
+from latentguard.lm.chat import Rendered
+from latentguard.lm.edit import any_active, every_edit_must_match
+from latentguard.lm.layout import current_layout
+from latentguard.lm.runs import Segment, beginning, run
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class States:
+    """Hidden states read from a model. `tensor` is float32, on the CPU, prompts in the order given."""
+
+    tensor: Float[Tensor, "prompt position slot hidden"]
+    positions: tuple[str, ...]
+    slots: tuple[int, ...]
+
+    def at(self, position: str) -> Float[Tensor, "prompt slot hidden"]:
+        """The states at one named position."""
+        return self.tensor[:, self.positions.index(position)]
+
+
+class _DeepEnough(Exception):
+    """Raised from the deepest hook: nothing after it was asked for."""
+
+
+Sink = Callable[[int, "Int[Tensor, ' read']", "Float[Tensor, ' read hidden']"], None]
+"""Takes (slot number, flat targets prompt * positions + position, states)."""
+
+
+def capture(
+    blocks: Blocks,
+    prompts: Sequence[Rendered],
+    indices: Sequence[Sequence[int]],
+    slots: Sequence[int],
+    sink: Sink,
+    *,
+    device: torch.device,
+    share: bool,
+    budget: int,
+    progress: Progress = silent,
+) -> None:
+    """Hand `sink` the state of every prompt at every index in `indices[prompt]` and every slot in `slots`.
+
+    `budget`: padded tokens a batch; halved after an out-of-memory error, and the batch is run again.
+    Raises `NonFiniteState` with the slot named, `EditMatchedNothing` where an active edit met no token.
+    """
+    # Edits differ by prompt, and a run that ends at slot 0 fills no cache to share.
+    share = share and not any_active() and slots[-1] > 0
+    ends = [max(wanted) + 1 for wanted in indices]
+    planned = plan([prompt.ids[:end] for prompt, end in zip(prompts, ends, strict=True)], share=share)
+    job = _Job(blocks, prompts, indices, tuple(slots), len(planned.root), device)
+    done = 0
+    with every_edit_must_match(), _reading(job):
+        root = job.run_root(planned.root)
+        waiting = [list(batch) for batch in batches(planned, budget)]
+        while waiting:
+            batch = waiting.pop(0)
+            try:
+                job.run_batch(root, batch)
+            except torch.OutOfMemoryError:
+                job.picks.clear()
+                job.read.clear()
+                if len(batch) == 1:
+                    raise
+                torch.cuda.empty_cache()
+                waiting[:0] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+                continue
+            job.deliver(sink)
+            done += sum(len(family.rows) for family in batch)
+            progress("reading states", done, len(prompts))
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """One capture: what is wanted, and what the hooks have read of the running segment."""
+
+    blocks: Blocks
+    prompts: Sequence[Rendered]
+    indices: Sequence[Sequence[int]]
+    slots: tuple[int, ...]
+    root_tokens: int
+    device: torch.device
+    picks: list[tuple[int, int, int]] = field(default_factory=list)
+    """(row, token, target) wanted of the running segment."""
+    read: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
+    root_read: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
+
+    def run_root(self, root: tuple[int, ...]) -> Segment | None:
+        """The beginning that all prompts share. Positions inside it are read here, once for all."""
+        if not root:
+            return None
+        segment = beginning(self.blocks, 1, self.device, cached=True)
+        everyone = range(len(self.prompts))
+        self._run(segment, [root], [0], [tuple(everyone)], prompts=[0])
+        self.root_read, self.read = self.read, []
+        return segment
+
+    def run_batch(self, root: Segment | None, families: Sequence[Family]) -> None:
+        """Stems first, one row a family; then every prompt's own tail on a copy of its family's cache."""
+        stems = any(family.stem for family in families)
+        if root is None:
+            segment = beginning(self.blocks, len(families), self.device, cached=stems)
+        else:
+            segment = root.fork([0] * len(families))
+        heads = [family.rows[0] for family in families]
+        if stems:
+            starts = [self.root_tokens] * len(families)
+            self._run(segment, [f.stem for f in families], starts, [f.rows for f in families], prompts=heads)
+        parents = [number for number, family in enumerate(families) for _ in family.rows]
+        if stems and parents != list(range(len(families))):
+            segment = segment.spread(parents)
+        rows = [row for family in families for row in family.rows]
+        starts = [self.root_tokens + len(families[parent].stem) for parent in parents]
+        tails = [tail for family in families for tail in family.tails]
+        self._run(segment, tails, starts, [(row,) for row in rows], prompts=rows)
+
+    def _run(
+        self,
+        segment: Segment,
+        sequences: Sequence[tuple[int, ...]],
+        starts: Sequence[int],
+        served: Sequence[tuple[int, ...]],
+        *,
+        prompts: Sequence[int],
+    ) -> None:
+        """Run one segment; `served[row]` are the prompts whose tokens row `row` holds."""
+        self.picks = [
+            (row, index - start, prompt * len(self.indices[prompt]) + position)
+            for row, (sequence, start) in enumerate(zip(sequences, starts, strict=True))
+            for prompt in served[row]
+            for position, index in enumerate(self.indices[prompt])
+            if start <= index < start + len(sequence)
+        ]
+        ends = [self.prompts[prompt].context_end for prompt in prompts]
+        try:
+            run(
+                self.blocks,
+                segment,
+                sequences,
+                starts,
+                prompt_tokens=[len(self.prompts[prompt].ids) for prompt in prompts],
+                context_end=[-1 if end is None else end for end in ends],
+            )
+        except _DeepEnough:
+            pass
+        self.picks = []
+
+    def take(self, slot: int, stream: Tensor) -> None:
+        """Called by the hook at `slot`: keep the wanted states of the running segment."""
+        if self.picks:
+            rows, tokens, targets = torch.tensor(self.picks, dtype=torch.long).T
+            self.read.append((slot, targets, stream[rows.to(stream.device), tokens.to(stream.device)]))
+        if slot == self.slots[-1]:
+            raise _DeepEnough
+
+    def deliver(self, sink: Sink) -> None:
+        """Hand over what a finished batch read; a batch that failed delivers nothing."""
+        for slot, targets, states in self.root_read + self.read:
+            wide = states.detach().float().cpu()
+            if not bool(torch.isfinite(wide).all()):
+                row = int(targets[~torch.isfinite(wide).all(dim=-1)][0]) // len(self.indices[0])
+                raise NonFiniteState(
+                    f"The state of prompt {row} at slot {slot} is NaN or infinite in {states.dtype}.\n"
+                    "  Load the model with dtype='float32' or 'bfloat16', whose range is wide enough."
+                )
+            sink(self.slots.index(slot), targets, wide)
+        self.root_read, self.read = [], []
+
+
+@contextmanager
+def _reading(job: _Job) -> Iterator[None]:
+    """Hooks at the wanted slots, for this thread's announced runs only, gone whatever happens."""
+    handles = []
+    try:
+        for slot in job.slots:
+            handles.append(_hook(job, slot))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hook(job: _Job, slot: int) -> Any:
+    owner = threading.get_ident()
+
+    def mine() -> bool:
+        return threading.get_ident() == owner and current_layout() is not None
+
+    if slot == len(job.blocks):
+
+        def leaving(_: nn.Module, __: Any, output: Any) -> None:
+            if mine():
+                job.take(slot, stream_of(output))
+
+        return job.blocks.layers[-1].register_forward_hook(leaving)
+
+    def before(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        if mine():
+            job.take(slot, entering(arguments, keywords))
+
+    return job.blocks.layers[slot].register_forward_pre_hook(before, with_kwargs=True)
+
+
+def gather_states(
+    n_prompts: int, n_positions: int, n_slots: int, hidden: int
+) -> tuple[Float[Tensor, "prompt position slot hidden"], Sink]:
+    """An empty tensor of states and the sink that fills it."""
+    out = torch.empty((n_prompts * n_positions, n_slots, hidden), dtype=torch.float32)
+
+    def sink(slot: int, targets: Tensor, states: Tensor) -> None:
+        out[targets, slot] = states
+
+    return out.view(n_prompts, n_positions, n_slots, hidden), sink
+
+
+def gather_means(
+    groups: Sequence[int], n_groups: int, n_positions: int, n_slots: int, hidden: int
+) -> tuple[Callable[[], Float[Tensor, "group position slot hidden"]], Sink]:
+    """Running means by group, accumulated in float64: memory does not grow with the prompts."""
+    sums = torch.zeros((n_groups * n_positions, n_slots, hidden), dtype=torch.float64)
+    group_of = torch.tensor(groups, dtype=torch.long)
+    counts = torch.bincount(group_of, minlength=n_groups)
+    if bool((counts == 0).any()):
+        raise ValueError(f"group {int(counts.argmin())} has no prompt, so it has no mean")
+
+    def sink(slot: int, targets: Tensor, states: Tensor) -> None:
+        cell = group_of[targets // n_positions] * n_positions + targets % n_positions
+        sums[:, slot].index_add_(0, cell, states.double())
+
+    def means() -> Float[Tensor, "group position slot hidden"]:
+        shaped = sums.view(n_groups, n_positions, n_slots, hidden)
+        return (shaped / counts[:, None, None, None]).float()
+
+    return means, sink
+
+
+def chosen_slots(slots: Iterable[int] | None, n_slots: int) -> tuple[int, ...]:
+    """The slots asked for, ascending and once each; all of them for None. Raises `ValueError` by name."""
+    if slots is None:
+        return tuple(range(n_slots))
+    chosen = tuple(sorted(set(slots)))
+    if not chosen or chosen[0] < 0 or chosen[-1] >= n_slots:
+        raise ValueError(f"slots {chosen} were asked for; this model has slots 0..{n_slots - 1}")
+    return chosen

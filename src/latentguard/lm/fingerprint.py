@@ -1,0 +1,65 @@
+"""What an artefact records about a model, so that it is never used beside another one unnoticed."""
+
+import hashlib
+import platform
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+_ROWS = 16
+
+
+class Identity(BaseModel):
+    """Which model, which weights, which template, on what. Plain fields; written into every artefact."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    revision: str | None
+    fingerprint: str
+    """sha256 over tensor names, shapes and sampled rows: seconds on a 70B model, the same in any dtype."""
+    template_hash: str
+    tokenizer_hash: str
+    architecture: str
+    dtype: str
+    device: str
+    quantisation: str | None
+    blocks: int
+    hidden: int
+    versions: dict[str, str]
+
+
+def weight_fingerprint(module: nn.Module) -> str:
+    """sha256 hex over every parameter's name and shape, and sixteen of its rows, spread evenly.
+
+    Rows are rounded to bfloat16 first, so one checkpoint loaded in float32 or in bfloat16 has one
+    fingerprint; a change too small to move any sampled value's first eight significant bits is not seen.
+    """
+    digest = hashlib.sha256()
+    for name, parameter in sorted(module.named_parameters()):
+        digest.update(f"{name}{tuple(parameter.shape)}".encode())
+        rows = parameter.detach().reshape(parameter.shape[0] if parameter.dim() else 1, -1)
+        sampled = rows[torch.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).long().to(rows.device)]
+        digest.update(sampled.to(torch.bfloat16).cpu().contiguous().view(torch.int16).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed a result."""
+    import transformers
+
+    import latentguard
+
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "latentguard": latentguard.__version__,
+    }
+
+
+def dtype_name(dtype: Any) -> str:
+    """`float32` for `torch.float32`."""
+    return str(dtype).removeprefix("torch.")

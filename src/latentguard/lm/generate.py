@@ -1,0 +1,205 @@
+"""Generation with explicit settings: greedy unless a temperature is given, never a checkpoint's defaults.
+
+A loop of our own, because edits need to know which prompt and index every token has in every step, with
+and without a cache; what it computes is the plain decoding loop.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentguard._progress import Progress, silent
+from latentguard.lm.batches import batches, plan
+from latentguard.lm.blocks import Blocks
+from latentguard.lm.chat import Rendered
+from latentguard.lm.edit import any_active, every_edit_must_match
+from latentguard.lm.runs import Segment, beginning, run
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One reply. `finish`: the model ended it ("eos"), a stop string did ("stop"), or the limit ("length")."""
+
+    text: str
+    ids: tuple[int, ...]
+    finish: Literal["eos", "stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 is greedy; `top_p` keeps the smallest likely set."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise ValueError("temperature must be >= 0 and top_p in (0, 1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """When a reply ends: at one of the tokens `ends`, at a stop string (cut off), or after `limit` tokens."""
+
+    limit: int
+    ends: frozenset[int]
+    stop: tuple[str, ...]
+    decode: Callable[[list[int]], str]
+
+
+@dataclass(slots=True, eq=False)
+class _Reply:
+    """A reply in the making."""
+
+    ids: list[int] = field(default_factory=list)
+    cut_text: str | None = None
+    finish: Literal["eos", "stop", "length"] | None = None
+
+    def take(self, token: int, ending: Ending) -> None:
+        """Append `token`, or end the reply at it."""
+        if token in ending.ends:
+            self.finish = "eos"
+            return
+        self.ids.append(token)
+        if ending.stop:
+            text = ending.decode(self.ids)
+            found = [text.index(stop) for stop in ending.stop if stop in text]
+            if found:
+                self.cut_text, self.finish = text[: min(found)], "stop"
+                return
+        if len(self.ids) >= ending.limit:
+            self.finish = "length"
+
+    def done(self, ending: Ending) -> Generation:
+        text = ending.decode(self.ids) if self.cut_text is None else self.cut_text
+        return Generation(text, tuple(self.ids), self.finish or "length")
+
+
+def generate(
+    prefill: "Prefill",
+    *,
+    ending: Ending,
+    sampling: Sampling,
+    use_cache: bool,
+    budget: int,
+    progress: Progress = silent,
+) -> list[Generation]:
+    """One reply a prompt, in order. Batches are length-sorted; a row that has ended leaves its batch.
+
+    Sampling draws from one generator a prompt (`seed` + its number), so a reply does not depend on its batch.
+    """
+    replies = [_Reply() for _ in prefill.prompts]
+    draws = [torch.Generator().manual_seed(sampling.seed + row) for row in range(len(replies))]
+    done = 0
+    with every_edit_must_match():
+        for rows in prefill.batches(budget):
+            step = _cached_steps if use_cache else _plain_steps
+            for live, logits in step(prefill, rows, replies):
+                for row, scores in zip(live, logits, strict=True):
+                    replies[row].take(_choose(scores, sampling, draws[row]), ending)
+            done += len(rows)
+            progress("generating", done, len(replies))
+    return [reply.done(ending) for reply in replies]
+
+
+def next_token_logits(
+    prefill: "Prefill", *, budget: int, progress: Progress = silent
+) -> Float[Tensor, "prompt vocab"]:
+    """Logits of the first reply token, float32 on the CPU, in the order of the prompts."""
+    out: dict[int, Tensor] = {}
+    with every_edit_must_match():
+        for rows in prefill.batches(budget):
+            out.update(zip(rows, prefill.logits(prefill.start(rows, cached=False), rows).cpu(), strict=True))
+            progress("reading first tokens", len(out), len(prefill.prompts))
+    return torch.stack([out[row] for row in range(len(prefill.prompts))])
+
+
+class Prefill:
+    """Prompts about to be continued, and the beginning they share, which has run once."""
+
+    def __init__(
+        self, blocks: Blocks, prompts: Sequence[Rendered], device: torch.device, *, share: bool
+    ) -> None:
+        self.blocks, self.prompts, self.device = blocks, prompts, device
+        root = plan([prompt.ids for prompt in prompts], share=share and not any_active()).root
+        self.shared = len(root)
+        self._root: Segment | None = None
+        if root:
+            self._root = beginning(blocks, 1, device, cached=True)
+            run(blocks, self._root, [root], [0], prompt_tokens=[len(prompts[0].ids)], context_end=[-1])
+
+    def batches(self, budget: int) -> Iterator[list[int]]:
+        """Prompt numbers, sorted by length, in batches of at most `budget` padded tokens and 64 rows."""
+        own = plan([prompt.ids[self.shared :] for prompt in self.prompts], share=False)
+        for batch in batches(own, budget):
+            rows = [family.rows[0] for family in batch]
+            yield from (rows[first : first + 64] for first in range(0, len(rows), 64))
+
+    def start(self, rows: Sequence[int], *, cached: bool) -> Segment:
+        """A segment for these prompts that holds the shared beginning."""
+        if self._root is not None:
+            return self._root.fork([0] * len(rows))
+        return beginning(self.blocks, len(rows), self.device, cached=cached)
+
+    def logits(
+        self, segment: Segment, rows: Sequence[int], replies: Sequence[_Reply] | None = None
+    ) -> Float[Tensor, "row vocab"]:
+        """Run each prompt on to the end of what it has (its last reply token alone, where the cache has the
+        rest) and read the next token's logits, float32."""
+        tails: list[tuple[int, ...]] = []
+        starts: list[int] = []
+        held = segment.seen.shape[1]
+        for row in rows:
+            tokens = self.prompts[row].ids + (tuple(replies[row].ids) if replies else ())
+            starts.append(len(tokens) - 1 if held > self.shared else held)
+            tails.append(tokens[starts[-1] :])
+        ends = [self.prompts[row].context_end for row in rows]
+        normed = run(
+            self.blocks,
+            segment,
+            tails,
+            starts,
+            prompt_tokens=[len(self.prompts[row].ids) for row in rows],
+            context_end=[-1 if end is None else end for end in ends],
+        )
+        last = torch.tensor([len(tail) - 1 for tail in tails], device=normed.device)
+        with torch.no_grad():
+            return self.blocks.logits_of_normed(normed[torch.arange(len(rows), device=normed.device), last])
+
+
+_Steps = Iterator[tuple[list[int], Float[Tensor, "row vocab"]]]
+
+
+def _cached_steps(prefill: Prefill, rows: Sequence[int], replies: Sequence[_Reply]) -> _Steps:
+    """The rows still running and their next logits, step by step, each step one token a row."""
+    live = list(rows)
+    segment = prefill.start(live, cached=True)
+    while live:
+        yield live, prefill.logits(segment, live, replies)
+        kept = [number for number, row in enumerate(live) if replies[row].finish is None]
+        if len(kept) < len(live):
+            live = [live[number] for number in kept]
+            segment = segment.spread(kept) if kept else segment
+
+
+def _plain_steps(prefill: Prefill, rows: Sequence[int], replies: Sequence[_Reply]) -> _Steps:
+    """The same without a cache: every step runs everything again."""
+    live = list(rows)
+    while live:
+        yield live, prefill.logits(prefill.start(live, cached=False), live, replies)
+        live = [row for row in live if replies[row].finish is None]
+
+
+def _choose(scores: Float[Tensor, "vocab"], sampling: Sampling, draw: torch.Generator) -> int:
+    """The next token: the likeliest, or a draw from the tempered distribution within `top_p`."""
+    if sampling.temperature == 0:
+        return int(scores.argmax())
+    likely = (scores.double().cpu() / sampling.temperature).softmax(dim=-1)
+    ordered, tokens = likely.sort(descending=True)
+    kept = ordered * ((ordered.cumsum(dim=-1) - ordered) < sampling.top_p)
+    return int(tokens[torch.multinomial(kept, 1, generator=draw)])

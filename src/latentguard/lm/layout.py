@@ -1,0 +1,57 @@
+"""What the tokens of a running batch are: which prompt's, at which index, padding or not.
+
+Every run of this package announces its layout before it calls the model, so that edits know the tokens
+they are about. A call that announces none, while edits are active, is an error (`edit.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+_CURRENT: "ContextVar[Layout | None]" = ContextVar("latentguard_layout", default=None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """One forward call. `index[row, token]` counts within the row's own prompt and reply; -1 is padding.
+
+    `prompt_tokens[row]`: tokens of the templated prompt. `context_end[row]`: the first token after the
+    context, -1 where the prompt was rendered without one. All on the model's device.
+    """
+
+    index: Int[Tensor, "row token"]
+    prompt_tokens: Int[Tensor, "row"]
+    context_end: Int[Tensor, "row"]
+
+
+def padded(
+    sequences: Sequence[Sequence[int]], start: Sequence[int], fill: int, device: torch.device
+) -> tuple[Int[Tensor, "row token"], Int[Tensor, "row token"]]:
+    """Right-padded token ids, and the index of every token given where each row starts (-1: padding)."""
+    width = max(len(sequence) for sequence in sequences)
+    ids = torch.full((len(sequences), width), fill, dtype=torch.long)
+    index = torch.full((len(sequences), width), -1, dtype=torch.long)
+    for row, (sequence, first) in enumerate(zip(sequences, start, strict=True)):
+        ids[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
+        index[row, : len(sequence)] = torch.arange(first, first + len(sequence))
+    return ids.to(device), index.to(device)
+
+
+@contextmanager
+def announced(layout: Layout) -> Iterator[None]:
+    """Calls of the model inside this block carry `layout`."""
+    token = _CURRENT.set(layout)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+def current_layout() -> Layout | None:
+    """The layout of the call that is running in this thread, if this package makes it."""
+    return _CURRENT.get()

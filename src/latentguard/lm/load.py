@@ -1,0 +1,147 @@
+"""From a name to a proved model: a hub id, a local folder, or a GGUF file. Safetensors or GGUF, never pickle."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from latentguard._text import inert
+from latentguard.errors import ModelNotFound, ModelNotSupported
+from latentguard.lm.model import LanguageModel
+from latentguard.lm.precision import Choice, choose_dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model is: `place` is a folder or hub id, `gguf` a file in it where that is what was asked for."""
+
+    place: str
+    gguf: str | None
+    name: str
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        return {"gguf_file": self.gguf} if self.gguf else {}
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    name: str | None = None,
+) -> LanguageModel:
+    """A decoder chat model from a hub id, a folder, `FILE.gguf` or `REPO:FILE.gguf`, proved part by part.
+
+    `device`: "auto" takes a GPU where there is one. `dtype`: "auto" keeps the checkpoint's own on a GPU and
+    measures on a CPU (see `precision.py`); otherwise "float32", "bfloat16" or "float16". `name` is what
+    artefacts call the model. Raises `ModelNotFound`, `ModelNotSupported`, `TemplateError`.
+    """
+    source = _source(os.fspath(name_or_path), name)
+    place = _device(device)
+    options = {"revision": revision, "trust_remote_code": trust_remote_code, **source.keywords}
+    tokenizer = _from(AutoTokenizer, source, **options)
+    config = _from(AutoConfig, source, **options)
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelNotSupported(f"{source.name} is an encoder-decoder; only decoder chat models are read.")
+
+    def weights(of: torch.dtype | str) -> Any:
+        kind = {} if source.gguf else {"use_safetensors": True}
+        return _from(AutoModelForCausalLM, source, dtype=of, **kind, **options).to(place).eval()
+
+    choice = _chosen(dtype, place, tokenizer, weights)
+    notes = [choice.note] if choice.note else []
+    quantisation = _quantisation(source, config)
+    if quantisation:
+        notes.append(f"weights are quantised ({quantisation}): results are about the quantised model")
+    return LanguageModel(
+        choice.module,
+        tokenizer,
+        name=source.name,
+        revision=getattr(choice.module.config, "_commit_hash", None) or revision,
+        quantisation=quantisation,
+        notes=notes,
+    )
+
+
+def _chosen(dtype: str, device: torch.device, tokenizer: Any, weights: Any) -> Choice:
+    if dtype == "auto" and device.type == "cpu":
+        return choose_dtype(weights, tokenizer)
+    if dtype == "auto":
+        return Choice(weights("auto"), "")
+    named = getattr(torch, dtype, None)
+    if named not in (torch.float32, torch.bfloat16, torch.float16):
+        raise ValueError(f"dtype {dtype!r} is none of auto, float32, bfloat16, float16")
+    return Choice(weights(named), "")
+
+
+def _source(given: str, name: str | None) -> Source:
+    """A path that exists is a path; `repo:file.gguf` is a file of a repo; anything else is a hub id."""
+    path = Path(given).expanduser()
+    if path.suffix == ".gguf" and path.is_file():
+        return Source(str(path.parent), path.name, name or path.name)
+    if path.is_dir():
+        return Source(str(path), None, name or path.resolve().name)
+    if given.endswith(".gguf"):
+        repo, colon, file = given.partition(":")
+        if colon and repo and file:
+            return Source(repo, file, name or given)
+        raise ModelNotFound(
+            f"there is no file {inert(given)!r}.\n  Give a path to a GGUF file, or REPO:FILE.gguf."
+        )
+    return Source(given, None, name or given)
+
+
+def _from(loader: Any, source: Source, **options: Any) -> Any:
+    """Call a transformers loader; what it says of a missing model becomes one named error."""
+    try:
+        return loader.from_pretrained(source.place, **options)
+    except ImportError as error:
+        if source.gguf and "gguf" in str(error).lower():
+            raise ModelNotSupported(
+                f"reading {inert(source.name)} needs the gguf package.\n  pip install 'latentguard[gguf]'"
+            ) from error
+        raise
+    except (OSError, ValueError, KeyError) as error:
+        first = inert(
+            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__, limit=300
+        )
+        raise ModelNotFound(
+            f"{inert(source.name)} could not be loaded as a chat model.\n  {first}\n"
+            "  Give a Hugging Face id, a folder with safetensors weights, a GGUF file, or 'organism'."
+        ) from error
+
+
+def _quantisation(source: Source, config: Any) -> str | None:
+    """How the stored weights are quantised, if they are."""
+    if source.gguf:
+        return f"GGUF {_gguf_kind(source)}"
+    settings = getattr(config, "quantization_config", None)
+    if not settings:
+        return None
+    fields = settings if isinstance(settings, dict) else settings.to_dict()
+    return str(fields.get("quant_method", "quantised"))
+
+
+def _gguf_kind(source: Source) -> str:
+    """The file type that a GGUF file states (Q4_K_M and the like), without reading its tensors."""
+    from gguf import GGUFReader, LlamaFileType
+    from transformers.utils import cached_file
+
+    field = GGUFReader(cached_file(source.place, source.gguf)).fields.get("general.file_type")
+    if field is None:
+        return "of unstated type"
+    return LlamaFileType(int(field.parts[field.data[0]][0])).name.removeprefix("MOSTLY_")
+
+
+def _device(device: str) -> torch.device:
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -1,0 +1,76 @@
+"""Calling the decoder: padded segments with explicit positions, and a shared beginning run only once.
+
+Everything here works on right-padded rows. A segment continues a cache of earlier segments; padding
+between segments is masked, and position ids count a prompt's own tokens, so a token's state does not
+depend on what else rides in its batch (to the rounding of the matrix products).
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import DynamicCache
+
+from latentguard.lm.blocks import Blocks
+from latentguard.lm.layout import Layout, announced, padded
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """What has run so far of a batch: its cache, and which cached tokens are real."""
+
+    cache: DynamicCache | None
+    seen: Int[Tensor, "row cached"]
+    """1 where the cache holds a token, 0 where it holds padding."""
+
+    def fork(self, rows: Sequence[int]) -> "Segment":
+        """A copy whose rows are these rows of this one, repeats allowed; this one can be continued again."""
+        return Segment(copy.deepcopy(self.cache), self.seen).spread(rows)
+
+    def spread(self, rows: Sequence[int]) -> "Segment":
+        """These rows of this one, repeats allowed, without keeping the old."""
+        index = torch.tensor(rows, dtype=torch.long, device=self.seen.device)
+        if self.cache is not None:
+            self.cache.batch_select_indices(index)
+        return Segment(self.cache, self.seen[index])
+
+
+def beginning(blocks: Blocks, rows: int, device: torch.device, *, cached: bool) -> Segment:
+    """A segment with nothing in it yet."""
+    cache = DynamicCache(config=blocks.config) if cached else None
+    return Segment(cache, torch.zeros((rows, 0), dtype=torch.long, device=device))
+
+
+@torch.no_grad()
+def run(
+    blocks: Blocks,
+    before: Segment,
+    sequences: Sequence[Sequence[int]],
+    start: Sequence[int],
+    *,
+    prompt_tokens: Sequence[int],
+    context_end: Sequence[int],
+) -> Float[Tensor, "row token hidden"]:
+    """Run `sequences` (rows of token ids, the first at index `start[row]`) on from `before`, which grows.
+
+    Returns the decoder's output, past its final norm, for the right-padded rows.
+    """
+    device = before.seen.device
+    ids, index = padded(sequences, start, 0, device)
+    real = (index >= 0).long()
+    before.seen = torch.cat([before.seen, real], dim=1)
+    layout = Layout(
+        index,
+        torch.tensor(prompt_tokens, dtype=torch.long, device=device),
+        torch.tensor(context_end, dtype=torch.long, device=device),
+    )
+    keywords: dict[str, Any] = {"past_key_values": before.cache, "use_cache": before.cache is not None}
+    with announced(layout):
+        output = blocks.decoder(
+            input_ids=ids, attention_mask=before.seen, position_ids=index.clamp(min=0), **keywords
+        )
+    return output[0]
