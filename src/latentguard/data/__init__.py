@@ -1,1 +1,18 @@
 """Prompts: records, readers, endings, splits, and the package's own contrast set."""
+
+from latentguard.data.endings import Endings, endings_of, final_punctuation, with_endings
+from latentguard.data.prompts import LABELS, Label, Prompt, data_hash
+from latentguard.data.splits import Split, split
+
+__all__ = [
+    "LABELS",
+    "Endings",
+    "Label",
+    "Prompt",
+    "Split",
+    "data_hash",
+    "endings_of",
+    "final_punctuation",
+    "split",
+    "with_endings",
+]
