@@ -7,14 +7,15 @@ reason where it is missing; where LATENTGUARD_REQUIRE names their mark, such a s
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, runtime_checkable
 
 import pytest
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-install_import_hook("latentguard", "beartype.beartype")
+ROOMS_WITH_TENSORS = ("lm", "data", "judge", "organism", "beliefs", "guard", "verify", "report")
+install_import_hook([f"latentguard.{room}" for room in ROOMS_WITH_TENSORS], "beartype.beartype")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,10 @@ CHROMIUM_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-ch
 def pytest_configure() -> None:
     import torch
 
+    from latentguard._progress import Progress
+
     torch.set_num_threads(1)  # the models of most tests are so small that a second thread only waits
+    runtime_checkable(Progress)  # only such a protocol can be checked at a call
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +48,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of public evaluation prompts and tokenizers, beside the checkout or in LATENTGUARD_SHARED."""
+    """The public evaluation prompts and tokenizers: LATENTGUARD_SHARED, or the folder beside the checkout."""
     folder = Path(os.environ.get("LATENTGUARD_SHARED") or REPOSITORY.parent / "shared")
     if not folder.is_dir():
         pytest.skip("no folder of shared evaluation prompts (set LATENTGUARD_SHARED)")
