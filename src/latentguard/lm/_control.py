@@ -23,8 +23,8 @@ from tokenizers import AddedToken, Tokenizer
 from latentguard._text import inert
 from latentguard.errors import PositionNotProved
 from latentguard.lm._encoder import Encoded, Encoder, encode, untruncated
-from latentguard.lm._layout import Insertion
 from latentguard.lm._messages import Message
+from latentguard.lm._spans import Insertion
 
 _MARKER = re.compile(r"<[|｜].+[|｜]>", re.DOTALL)
 # A private-use character for each control token; a text that holds such characters uses the other plane.

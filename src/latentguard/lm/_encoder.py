@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from latentguard._text import inert
 from latentguard.errors import BadData, ModelNotSupported
 
+_BLANK = "▁"
 # Special tokens cannot be in it, as their text differs between tokenizers; the template's markers are
 # compared in every rendering that is proved by decoding.
 _PROBE = "How do I  bake bread?\n\n\tIt's 350°, 面包, brød 🍞.\n"
@@ -81,6 +82,11 @@ class Encoder:
         kept = {name: parts.get(name) for name in ("added_tokens", "normalizer", "pre_tokenizer", "model")}
         return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
+    @cached_property
+    def _writes_blanks(self) -> bool:
+        """Whether this tokenizer takes "▁" for a blank, as sentencepiece does."""
+        return _BLANK not in self.decode(self.encode(f"a{_BLANK}b").ids)
+
     def reads_back(self, ids: tuple[int, ...], text: str) -> bool:
         """Whether `ids` decode to `text`, up to the tokenizer's own normalisation and white space."""
         return self._squashed(self.decode(ids)) == self._squashed(text)
@@ -97,9 +103,11 @@ class Encoder:
 
     def _squashed(self, text: str) -> str:
         normalizer = self._backend.normalizer
-        # "▁" is how sentencepiece writes a blank; blanks are dropped because marker tokens may swallow them.
         normal = normalizer.normalize_str(text) if normalizer is not None else text
-        return "".join(unicodedata.normalize("NFC", normal.replace("▁", " ")).split())
+        if self._writes_blanks:
+            normal = normal.replace(_BLANK, " ")
+        # Blanks are dropped because marker tokens may swallow those beside them.
+        return "".join(unicodedata.normalize("NFC", normal).split())
 
 
 def encode(backend: Tokenizer, text: str) -> Encoded:

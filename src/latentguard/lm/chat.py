@@ -5,7 +5,7 @@
     t_content    last token of the last message that is not the assistant's
 
 The model's own template is rendered, each content's characters are found by what surrounds them
-(`_layout.py`), the whole text is tokenised once without added special tokens (`_encoder.py`), contents are
+(`_spans.py`), the whole text is tokenised once without added special tokens (`_encoder.py`), contents are
 kept free of control tokens (`_control.py`), and the token found by character offsets must be the one with
 which the decoded prompt first covers the content. What cannot be shown is a named error, never a guess.
 Nothing is ever cut to length.
@@ -19,9 +19,9 @@ from latentguard._text import inert
 from latentguard.errors import PositionNotProved, PromptTooLong
 from latentguard.lm._control import ControlTokens
 from latentguard.lm._encoder import Encoded, Encoder
-from latentguard.lm._layout import Insertion, Layout, Layouts
 from latentguard.lm._messages import Conversation, Message, as_messages
 from latentguard.lm._rendered import Rendered
+from latentguard.lm._spans import Insertion, Placement, Placements
 from latentguard.lm._template import TemplateText
 
 __all__ = ["ChatTemplate", "Conversation", "Message", "Rendered", "as_messages"]
@@ -46,7 +46,7 @@ class ChatTemplate:
         options: Mapping[str, object] | None = None,
     ) -> None:
         self._template = TemplateText(tokenizer, thinking=thinking, options=options)
-        self._layouts = Layouts(self._template)
+        self._placements = Placements(self._template)
         self._encoder = Encoder(tokenizer)
         self._control = ControlTokens(self._encoder, self._template.source)
         self._max_tokens = max_tokens
@@ -80,14 +80,14 @@ class ChatTemplate:
         messages = as_messages(conversation)
         user = self._last_turn(messages, lambda role: role == "user", "the user")
         content = self._last_turn(messages, lambda role: role != "assistant", "anyone but the assistant")
-        layout = self._laid_out(messages, user, content)
-        encoded, made_inert = self._encoded(layout, messages)
-        first, stop = self._tokens_of(layout.of(user), encoded, layout)
-        _, content_stop = self._tokens_of(layout.of(content), encoded, layout)
+        placement = self._placed(messages, user, content)
+        encoded, made_inert = self._encoded(placement, messages)
+        first, stop = self._tokens_of(placement.of(user), encoded, placement)
+        _, content_stop = self._tokens_of(placement.of(content), encoded, placement)
         whole = messages[user].content
-        inserted = layout.of(user)
+        inserted = placement.of(user)
         return Rendered(
-            text=layout.text,
+            text=placement.text,
             ids=encoded.ids,
             content=(first, stop),
             t_inst=stop - 1,
@@ -119,50 +119,50 @@ class ChatTemplate:
             )
         return numbers[-1]
 
-    def _laid_out(self, messages: Sequence[Message], user: int, content: int) -> Layout:
-        layout = self._layouts.lay_out(messages, {user, content})
+    def _placed(self, messages: Sequence[Message], user: int, content: int) -> Placement:
+        placement = self._placements.place(messages, {user, content})
         if messages[-1].role == "assistant":
-            last = [found for found in layout.insertions if found.message == len(messages) - 1]
-            if len(last) != 1:
+            last = [found for found in placement.insertions if found.message == len(messages) - 1]
+            if len(last) != 1 or max(placement.of(user).stop, placement.of(content).stop) > last[0].start:
                 raise self._not_proved(
-                    "the template rewrites or drops the assistant's last turn, so it cannot be continued",
-                    layout.text,
+                    "the template rewrites or moves the assistant's last turn, so it cannot be continued",
+                    placement.text,
                 )
-            layout = layout.cut(last[0].stop)
+            placement = placement.cut(last[0].stop)
         strangers = [
-            number for number in layout.unplaced if self._control.occurs_in(messages[number].content)
+            number for number in placement.unplaced if self._control.occurs_in(messages[number].content)
         ]
         if strangers:
             raise self._not_proved(
                 f"message {strangers[0] + 1} holds control strings, and the template rewrites that message",
-                layout.text,
+                placement.text,
             )
-        return layout
+        return placement
 
-    def _encoded(self, layout: Layout, messages: Sequence[Message]) -> tuple[Encoded, bool]:
-        encoded = self._encoder.encode(layout.text)
-        made_inert = bool(self._control.intruders(encoded, layout.insertions, messages))
+    def _encoded(self, placement: Placement, messages: Sequence[Message]) -> tuple[Encoded, bool]:
+        encoded = self._encoder.encode(placement.text)
+        made_inert = bool(self._control.intruders(encoded, placement.insertions, messages))
         if made_inert:
-            encoded = self._control.encode_inert(layout.text, layout.insertions, messages)
+            encoded = self._control.encode_inert(placement.text, placement.insertions, messages)
         if self._max_tokens is not None and len(encoded.ids) > self._max_tokens:
             raise PromptTooLong(
                 f"a prompt has {len(encoded.ids)} tokens, and {inert(self._template.name)!r} "
                 f"reads {self._max_tokens}.\n"
-                f"  prompt: {inert(layout.text, limit=200)!r}\n"
+                f"  prompt: {inert(placement.text, limit=200)!r}\n"
                 "  Shorten it yourself: a prompt cut here would end somewhere else than you think."
             )
-        if not self._encoder.reads_back(encoded.ids, layout.text):
-            raise self._not_proved("its tokens do not decode to the rendered text", layout.text)
+        if not self._encoder.reads_back(encoded.ids, placement.text):
+            raise self._not_proved("its tokens do not decode to the rendered text", placement.text)
         return encoded, made_inert
 
-    def _tokens_of(self, insertion: Insertion, encoded: Encoded, layout: Layout) -> tuple[int, int]:
+    def _tokens_of(self, insertion: Insertion, encoded: Encoded, placement: Placement) -> tuple[int, int]:
         covering = encoded.covering(insertion.core_start, insertion.core_stop)
         if covering is None:
-            raise self._not_proved("no token stands for the content's characters", layout.text)
-        if not self._encoder.ends_at(encoded, covering[1] - 1, layout.text, insertion.core_stop):
+            raise self._not_proved("no token stands for the content's characters", placement.text)
+        if not self._encoder.ends_at(encoded, covering[1] - 1, placement.text, insertion.core_stop):
             raise self._not_proved(
                 f"token {covering[1] - 1}, where the content should end, does not complete it when decoded",
-                layout.text,
+                placement.text,
             )
         return covering
 

@@ -38,7 +38,7 @@ class Insertion:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Placement:
     """A rendered prompt and what each message contributed to it, in the order of the text."""
 
     text: str
@@ -47,18 +47,18 @@ class Layout:
     """Messages that the template treats so that no region can be given; never one that was asked for."""
 
     def of(self, message: int) -> Insertion:
-        """The one insertion of a message. Messages that `lay_out` was asked to place have exactly one."""
+        """The one insertion of a message. Messages that `place` was asked to place have exactly one."""
         (insertion,) = (found for found in self.insertions if found.message == message)
         return insertion
 
-    def cut(self, stop: int) -> "Layout":
+    def cut(self, stop: int) -> "Placement":
         """The same up to character `stop`."""
         kept = tuple(
             replace(found, stop=min(found.stop, stop))
             for found in self.insertions
             if max(found.start, found.core_stop) <= stop
         )
-        return Layout(self.text[:stop], kept, self.unplaced)
+        return Placement(self.text[:stop], kept, self.unplaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,15 @@ class _Skeleton:
     """The message whose content stands between literal i and literal i + 1."""
 
 
-class Layouts:
-    """Lays out conversations in one template; the template's own text is found once an order of roles."""
+class Placements:
+    """Places contents in one template; the template's own text is found once an order of roles."""
 
     def __init__(self, template: TemplateText) -> None:
         self._template = template
         self._skeletons: dict[tuple[str, ...], _Skeleton] = {}
 
-    def lay_out(self, messages: Sequence[Message], placed: Iterable[int]) -> Layout:
-        """The layout of `messages`. Those numbered in `placed` are proved to stand there once and unaltered.
+    def place(self, messages: Sequence[Message], placed: Iterable[int]) -> Placement:
+        """The placement of `messages`; those in `placed` are proved to stand there once and unaltered.
 
         Raises `PositionNotProved` with the evidence where that is not so.
         """
@@ -86,7 +86,7 @@ class Layouts:
             # The second try renders the skeleton again: a template may print the date, and days pass.
             insertions = _fit(self._skeleton(messages, fresh=fresh), messages, text)
             if insertions is not None and all(_count(insertions, number) == 1 for number in wanted):
-                return Layout(text, insertions)
+                return Placement(text, insertions)
         return self._one_at_a_time(messages, text, wanted)
 
     def _skeleton(self, messages: Sequence[Message], *, fresh: bool) -> _Skeleton:
@@ -97,7 +97,7 @@ class Layouts:
             self._skeletons[roles] = _make_skeleton(self._template, roles)
         return self._skeletons[roles]
 
-    def _one_at_a_time(self, messages: Sequence[Message], text: str, wanted: Sequence[int]) -> Layout:
+    def _one_at_a_time(self, messages: Sequence[Message], text: str, wanted: Sequence[int]) -> Placement:
         insertions: list[Insertion] = []
         unplaced: set[int] = set()
         for number in range(len(messages)):
@@ -119,7 +119,7 @@ class Layouts:
                 f"  rendered: {inert(text, limit=400)!r}\n"
                 "  No token can be said to end one of them; use another template."
             )
-        return Layout(text, ordered, frozenset(unplaced))
+        return Placement(text, ordered, frozenset(unplaced))
 
     def _exchange(self, messages: Sequence[Message], number: int, text: str) -> Insertion | str:
         """The region of one message, or in words why it has none; empty where it is not rendered."""
