@@ -1,0 +1,76 @@
+"""Reply inversion and refusal under edits: which direction moves which answer.
+
+Zhao et al. 2025, section 4: a question whose affirmative answer means harm. The harmfulness direction is
+added to the text before the question, the refusal direction to the whole prompt, at one block at a time, with
+the raw length of a difference of means times the scale.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentguard.beliefs import observe
+from latentguard.data import Prompt
+from latentguard.lm import AddDirection, LanguageModel, Rendered
+from latentguard.organism import inversion_context
+
+SCALES: Final = (0.5, 1.0, 2.0)
+AFFIRMATION: Final = "Certainly"
+DENIAL: Final = "No"
+_ANSWER_TOKENS: Final = 3  # both answers begin with a word of one token
+_REPLY_TOKENS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Inversion prompts, rendered with the end of their context, in two classes."""
+
+    harmful: list[Rendered]
+    harmless: list[Rendered]
+
+
+def rendered(model: LanguageModel, prompts: Sequence[Prompt]) -> list[Rendered]:
+    """Inversion prompts with their contexts marked, for edits of scope "context"."""
+    return [model.render(prompt.messages, context=inversion_context(prompt)) for prompt in prompts]
+
+
+def answered(
+    model: LanguageModel, questions: Sequence[Rendered], answer: str, edit: AddDirection | None = None
+) -> list[bool]:
+    """Whether each reply begins with `answer`, unedited or under one edit."""
+    with model.edited(() if edit is None else (edit,)):
+        replies = model.generate(questions, max_new_tokens=_ANSWER_TOKENS)
+    return [reply.text.strip().startswith(answer) for reply in replies]
+
+
+def refused(model: LanguageModel, prompts: Sequence[Prompt], edit: AddDirection) -> list[bool]:
+    """Whether each direct request is refused under `edit`, by the default judge."""
+    with model.edited((edit,)):
+        return list(observe(model, prompts, max_new_tokens=_REPLY_TOKENS).refused)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Steering:
+    """Edits with one model's two directions, `[slot, hidden]` each, raw lengths kept."""
+
+    harm: Float[Tensor, "slot hidden"]
+    refusal: Float[Tensor, "slot hidden"]
+
+    def harm_edit(self, block: int, scale: float) -> AddDirection:
+        """`scale` may be negative; on the context."""
+        return AddDirection(block, self.harm[block], scale, scope="context")
+
+    def refusal_edit(self, block: int, scale: float) -> AddDirection:
+        """On the whole prompt: limited to the context it does nothing (Zhao et al. 2025)."""
+        return AddDirection(block, self.refusal[block], scale, scope="prompt")
+
+    def random_edits(self, block: int, scale: float, *, count: int, seed: int) -> list[AddDirection]:
+        """Random directions, each as long as the harmfulness direction of that block."""
+        generator = torch.Generator().manual_seed(seed)
+        draws = torch.randn(count, self.harm.shape[1], generator=generator)
+        vectors = draws / draws.norm(dim=1, keepdim=True) * self.harm[block].norm()
+        return [AddDirection(block, vector, scale, scope="context") for vector in vectors]
