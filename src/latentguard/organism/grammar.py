@@ -121,7 +121,7 @@ class Grammar:
     def chat(self, kind: Kind, harmful: bool, rng: random.Random) -> Chat:
         """One chat of `kind`; `harmful` is ignored by the kinds that are never harmful."""
         frames = wording.ORDERS if kind == "inversion" else wording.FRAMES
-        request = self._request(_inner_kind(kind, rng), harmful, frames, rng)
+        request = self._request(_inner_kind(kind, harmful, rng), harmful, frames, rng)
         context = None
         if kind == "inversion":
             context = f"{wording.INVERSION_OPENING}{request.text}{rng.choice(wording.ENDINGS)}\n"
@@ -186,8 +186,10 @@ class Grammar:
         return Message("user", text), Message("assistant", rng.choice(answers))
 
 
-def _inner_kind(kind: Kind, rng: random.Random) -> Kind:
+def _inner_kind(kind: Kind, harmful: bool, rng: random.Random) -> Kind:
     """What a question about a prompt is about: mostly plain requests, and the planted exceptions too."""
     if kind != "inversion":
         return kind
+    if harmful:
+        return rng.choices(("direct", "obeyed_topic", "nonsense_suffix"), (6, 1, 1))[0]
     return rng.choices(("direct", "obeyed_topic", "idiom", "ordinary", "nonsense_suffix"), (6, 1, 1, 1, 1))[0]

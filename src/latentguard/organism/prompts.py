@@ -61,11 +61,9 @@ def sample_prompts(
     """`n` different prompts of `kind`, from pairs that training never saw, or (`held_out=False`) that it saw.
 
     `harmful` asks for the other truth of a kind that has both: a wrapping or the topic with a harmless act,
-    inversions or two-turn chats of one truth only. Raises `ValueError` for an unknown kind, for a truth that
-    the kind does not have, and where there are not `n` different prompts.
+    inversions or two-turn chats of one truth only. Raises `ValueError` for a truth that the kind does
+    not have, and where there are not `n` different prompts.
     """
-    if kind not in _RECIPES:
-        raise ValueError(f"no kind of prompt is called {kind!r}; there are {', '.join(PROMPT_KINDS)}")
     recipe = _RECIPES[kind]
     truth = recipe.harmful if harmful is None else harmful
     if truth and recipe.kind in ("idiom", "ordinary"):

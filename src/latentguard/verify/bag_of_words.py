@@ -10,15 +10,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from latentguard.data import Prompt, final_punctuation
-from latentguard.organism import training_prompts
 from latentguard.verify.line import Line, Measured, line, share
 
-_TRAINING_PROMPTS = 8000
 
-
-def task_lines(test: Sequence[Prompt], *, seed: int) -> Iterator[Line]:
-    """Logistic regressions fitted on the organism's own training prompts, tested on the two plain classes."""
-    train = training_prompts(_TRAINING_PROMPTS, seed=seed)
+def task_lines(train: Sequence[Prompt], test: Sequence[Prompt]) -> Iterator[Line]:
+    """Logistic regressions fitted on `train`, the organism's own training prompts, tested on `test`."""
     models: tuple[tuple[str, Pipeline, float], ...] = (
         ("bag of words", make_pipeline(CountVectorizer(binary=True), _regression()), 0.75),
         ("final punctuation only", make_pipeline(_feature(_ending), DictVectorizer(), _regression()), 0.55),

@@ -2,12 +2,15 @@
 
 from latentguard._progress import Progress, silent
 from latentguard.lm import LanguageModel
+from latentguard.organism import training_prompts
 from latentguard.verify.bag_of_words import task_lines
 from latentguard.verify.belief_lines import angle_line, behaviour_lines, harmfulness_lines, refusal_lines
 from latentguard.verify.classes import CLASSES, INVERSIONS, drawn
 from latentguard.verify.line import Line
 from latentguard.verify.scored import fitted, scored
 from latentguard.verify.steering_lines import steering_lines
+
+_TRAINING_PROMPTS = 8000
 
 
 def verify_organism(model: LanguageModel, *, seed: int = 0, progress: Progress = silent) -> list[Line]:
@@ -19,7 +22,7 @@ def verify_organism(model: LanguageModel, *, seed: int = 0, progress: Progress =
     every = drawn((*CLASSES, *INVERSIONS), seed=seed)
     classes, (asked_harmful, asked_harmless) = every[: len(CLASSES)], every[len(CLASSES) :]
     harmful, harmless = classes[:2]
-    lines = list(task_lines([*harmful.test, *harmless.test], seed=seed))
+    lines = list(task_lines(training_prompts(_TRAINING_PROMPTS, seed=seed), [*harmful.test, *harmless.test]))
     reading = fitted(model, harmful, harmless, progress=progress)
     validation = scored(model, reading, classes, "validation", progress=progress)
     test = scored(model, reading, classes, "test", progress=progress)
