@@ -2,6 +2,7 @@
 
 from latentguard.data.endings import Endings, endings_of, final_punctuation, with_endings
 from latentguard.data.prompts import LABELS, Label, Prompt, data_hash
+from latentguard.data.readers import read_prompts
 from latentguard.data.splits import Split, split
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "data_hash",
     "endings_of",
     "final_punctuation",
+    "read_prompts",
     "split",
     "with_endings",
 ]
