@@ -329,3 +329,67 @@ def synthetic_audit(*, prompts: Sequence[str] = HOSTILE, counts: dict[Cell, int]
         ),
         misread_total=14,
     )
+
+
+def bare_audit() -> Audit:
+    """An audit of a model that never refuses, with few prompts: every part that may be absent is absent."""
+    counts: dict[Cell, int] = {
+        "refused_harmful": 0,
+        "accepted_harmful": 9,
+        "refused_harmless": 0,
+        "accepted_harmless": 1,
+    }
+    full = synthetic_audit(counts=counts)
+    reason = "fewer than 10 prompts in refused_harmful (refused_harmful 0, accepted_harmless 30)."
+    nothing = Estimate(value=None, n=0)
+    row = full.guard.rows[0]
+    lone = row.model_copy(
+        update={
+            "tpr_at_1_fpr": nothing,
+            "tpr_at_5_fpr": nothing,
+            "calibration_error": nothing,
+            "curve": None,
+        }
+    )
+    absent = row.model_copy(
+        update={"key": "refusal_belief", "name": "refusal belief", "curve": None, "unavailable": reason}
+    )
+    return full.model_copy(
+        update={
+            "limits": (),
+            "panels": tuple(
+                panel
+                if panel.position == "t_inst"
+                else panel.model_copy(update={"slots": (), "bands": (), "reason": reason})
+                for panel in full.panels
+            ),
+            "plane": tuple(point.model_copy(update={"refusal": None}) for point in full.plane),
+            "cosines": tuple(
+                curve.model_copy(
+                    update={"slots": (), "values": (), "mean_without_slot_0": None, "reason": reason}
+                )
+                for curve in full.cosines
+            ),
+            "separation": full.separation.model_copy(
+                update={
+                    "auroc_within_refused": nothing,
+                    "refused_harmless_believed_harmless": proportion(0, 0),
+                    "refusal_belief_agrees": None,
+                    "refusal_unavailable": reason,
+                }
+            ),
+            "behaviour": full.behaviour.model_copy(update={"groups": (), "fell_out": {}, "empty": 0}),
+            "guard": full.guard.model_copy(update={"rows": (lone, absent), "groups": ()}),
+            "misread": (),
+            "misread_total": 0,
+            "provenance": full.provenance.model_copy(
+                update={
+                    "notes": (),
+                    "seconds": {},
+                    "model": full.provenance.model.model_copy(
+                        update={"revision": None, "quantisation": None}
+                    ),
+                }
+            ),
+        }
+    )

@@ -47,6 +47,11 @@ def _data_count(value: int) -> Markup:
     return Markup('<data value="{}">{}</data>').format(value, value)
 
 
+def _inert(value: Any) -> Any:
+    """What every expression of the template passes through: no control character is left in any text."""
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _visible_token(text: str) -> str:
     """A token's text with its spaces shown; inert."""
     return inert(text).replace(" ", "·")
@@ -58,13 +63,13 @@ def _environment() -> Environment:
         loader=PackageLoader("latentguard.report"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
+        finalize=_inert,
         trim_blocks=False,
     )
     environment.filters.update(
         data=_data,
         data_percent=_data_percent,
         data_count=_data_count,
-        inert=inert,
         visible=_visible_token,
         slot_ranges=slot_ranges,
     )
@@ -161,9 +166,21 @@ def write_report(audit: Audit, folder: str | Path) -> tuple[Path, Path]:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     html_path, json_path = target / "report.html", target / "audit.json"
-    _write_whole(json_path, audit.model_dump_json(indent=1) + "\n")
+    _write_whole(json_path, audit_json(audit))
     _write_whole(html_path, page(audit))
     return html_path, json_path
+
+
+def audit_json(audit: Audit) -> str:
+    """The audit as JSON that is inert when printed: control and invisible characters are escaped."""
+    text = json.dumps(audit.model_dump(mode="json"), ensure_ascii=False, allow_nan=False, indent=1)
+    return "".join(_escaped(character) for character in text) + "\n"
+
+
+def _escaped(character: str) -> str:
+    if character == "\n" or inert(character) == character:
+        return character
+    return json.dumps(character)[1:-1]
 
 
 def read_audit(path: str | Path) -> Audit:
@@ -184,4 +201,4 @@ def _write_whole(path: Path, text: str) -> None:
         raise
 
 
-__all__ = ["page", "read_audit", "script_json", "write_report"]
+__all__ = ["audit_json", "page", "read_audit", "script_json", "write_report"]

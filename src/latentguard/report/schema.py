@@ -258,7 +258,7 @@ class Finding(Record):
     question: str
     answer: str
     evidence: str
-    tone: Literal["yes", "no", "unclear"]
+    tone: Literal["yes", "no", "unclear", "plain"]
 
 
 class Audit(Record):

@@ -1,0 +1,96 @@
+"""The prompts of an audit: what is fitted on, what is chosen on, and what is measured on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from latentguard import organism
+from latentguard.data import LABELS, Prompt, Split, data_hash, split
+from latentguard.data.contrast import contrast_set
+from latentguard.errors import TooFewPrompts
+from latentguard.lm import LanguageModel
+from latentguard.report.schema import DataRecord
+
+ORGANISM_FRACTIONS = (0.4, 0.2, 0.4)
+"""Its prompts cost little and its beliefs are clear: more of them are measured than fitted on."""
+
+
+@dataclass(frozen=True)
+class AuditData:
+    """Labelled prompts in three parts that share nothing, and what may be said about them.
+
+    Centroids and classifiers are fitted on `train`, slots and thresholds chosen on `validation`; every number
+    of the report comes from `test` and `extra`. `name` and `limits` are sentences for readers.
+    """
+
+    split: Split
+    name: str
+    extra: tuple[Prompt, ...] = ()
+    limits: tuple[str, ...] = ()
+    is_organism: bool = False
+
+    def __post_init__(self) -> None:
+        for part, prompts in (("train", self.split.train), ("test", self.measured)):
+            for label in LABELS:
+                if not any(prompt.label == label for prompt in prompts):
+                    raise TooFewPrompts(
+                        f"no prompt labelled '{label}' is in the {part} part of '{self.name}' "
+                        f"({len(prompts)} prompts).\n"
+                        "  An audit compares harmful with harmless prompts: give ten of each, better 100."
+                    )
+
+    @classmethod
+    def of_lists(
+        cls, harmful: Sequence[Prompt], harmless: Sequence[Prompt], *, name: str, seed: int = 0
+    ) -> "AuditData":
+        """Split a user's own prompts 60 : 20 : 20 by label, category and pair."""
+        return cls(split=split([*harmful, *harmless], seed=seed), name=name)
+
+    @property
+    def measured(self) -> tuple[Prompt, ...]:
+        """Labelled prompts that nothing is fitted or chosen on."""
+        seen = {_folded(prompt) for prompt in (*self.split.train, *self.split.validation)}
+        new = (prompt for prompt in self.extra if _folded(prompt) not in seen)
+        return tuple(prompt for prompt in (*self.split.test, *new) if prompt.label is not None)
+
+    def records(self) -> tuple[DataRecord, ...]:
+        """One record for each part that holds a prompt."""
+        parts = (
+            ("train", "centroids, directions and the guard are fitted on it", self.split.train),
+            ("validation", "slots and threshold are chosen on it", self.split.validation),
+            ("test", "measured; nothing is fitted or chosen on it", self.split.test),
+            ("extra", "measured; nothing is fitted or chosen on it", self.extra),
+        )
+        return tuple(
+            DataRecord(
+                part=part,
+                used_for=purpose,
+                harmful=sum(prompt.label == "harmful" for prompt in prompts),
+                harmless=sum(prompt.label == "harmless" for prompt in prompts),
+                sha256=data_hash(prompts),
+            )
+            for part, purpose, prompts in parts
+            if prompts
+        )
+
+
+def default_data(model: LanguageModel, *, seed: int = 0) -> AuditData:
+    """The prompts of an audit without files: the organism's own, and the contrast set for any other model."""
+    if model.name != "organism":
+        return AuditData(
+            split=contrast_set(),
+            name="the contrast set of latentguard: matched pairs, one object or verb changed",
+            limits=(
+                "The prompts are this package’s own matched pairs. Give your own with --harmful and "
+                "--harmless to learn how the model reads yours.",
+            ),
+        )
+    harmful, harmless = organism.audit_data(seed=seed)
+    return AuditData(
+        split=split([*harmful, *harmless], fractions=ORGANISM_FRACTIONS, seed=seed),
+        name="prompts of the organism’s planted world, from pairs that its training never saw",
+        is_organism=True,
+    )
+
+
+def _folded(prompt: Prompt) -> str:
+    return "\x00".join(" ".join(message.content.casefold().split()) for message in prompt.messages)

@@ -1,0 +1,77 @@
+"""What the model did, counted: verdict classes, groups of prompts, what fell out of the fit."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final
+
+from latentguard.beliefs import CELLS, Behaviour, Reading
+from latentguard.data import LABELS, Label
+from latentguard.report.intervals import wilson
+from latentguard.report.schema import BehaviourRecord, Cell, GroupBehaviour, Proportion
+
+JUDGE: Final = "this package’s default phrases, by where they stand in the reply"
+_MOST_GROUPS: Final = 40
+_OUT: Final = {
+    "accepted_harmful": "accepted harmful prompts stand in no centroid",
+    "refused_harmless": "refused harmless prompts stand in no centroid",
+    "empty": "fitting prompts with an empty reply stand in no centroid",
+    "unlabelled": "fitting prompts without a label stand in no centroid",
+}
+
+
+def behaviour_record(fitting: Behaviour, measured: Behaviour, reading: Reading) -> BehaviourRecord:
+    """Counts over all prompts that were answered: those fitted on and those measured."""
+    together = Behaviour(
+        prompts=fitting.prompts + measured.prompts,
+        replies=fitting.replies + measured.replies,
+        max_new_tokens=measured.max_new_tokens,
+    )
+    counts: dict[Cell, int] = {cell: len(members) for cell, members in together.cells().items()}
+    totals = {label: sum(counts[cell] for cell in CELLS if cell.endswith(f"_{label}")) for label in LABELS}
+    return BehaviourRecord(
+        judged=len(together.prompts),
+        new_tokens=measured.max_new_tokens,
+        judge=JUDGE,
+        cells={cell: wilson(counts[cell], totals[_label_of(cell)]) for cell in CELLS},
+        test_cells={cell: len(members) for cell, members in measured.cells().items()},
+        refused_of_harmful=wilson(counts["refused_harmful"], totals["harmful"]),
+        refused_of_harmless=wilson(counts["refused_harmless"], totals["harmless"]),
+        empty=together.counts()["empty"],
+        fell_out=_fell_out(reading.fell_out),
+        groups=_groups(together),
+    )
+
+
+def _label_of(cell: Cell) -> Label:
+    return "harmful" if cell.endswith("_harmful") else "harmless"
+
+
+def _fell_out(counts: Mapping[str, int]) -> dict[str, int]:
+    return {_OUT.get(reason, reason): count for reason, count in counts.items() if count}
+
+
+def _groups(behaviour: Behaviour) -> tuple[GroupBehaviour, ...]:
+    """Refusals by source and attack, and by category where neither is given."""
+    groups: list[GroupBehaviour] = []
+    for kind in ("source", "attack"):
+        groups.extend(_groups_of(behaviour, kind))
+    # one source is no comparison: the categories are then the more telling table
+    if len({group.name for group in groups}) < 2:
+        groups = _groups_of(behaviour, "category") or groups
+    return tuple(groups[:_MOST_GROUPS])
+
+
+def _groups_of(behaviour: Behaviour, kind: str) -> list[GroupBehaviour]:
+    members: defaultdict[tuple[str, Label], list[bool]] = defaultdict(list)
+    for prompt, reply in zip(behaviour.prompts, behaviour.replies, strict=True):
+        name = getattr(prompt, kind)
+        if name is not None and prompt.label is not None and not reply.empty:
+            members[name, prompt.label].append(reply.refused)
+    rows: list[tuple[str, Label, Proportion]] = [
+        (name, label, wilson(sum(refused), len(refused))) for (name, label), refused in members.items()
+    ]
+    rows.sort(key=lambda row: (row[1], row[0]))
+    return [
+        GroupBehaviour.model_validate({"kind": kind, "name": name, "label": label, "refused": refused})
+        for name, label, refused in rows
+    ]

@@ -1,0 +1,71 @@
+"""Both readings of one model, balanced and as written, over one capture of the measured prompts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from latentguard._progress import Progress, silent
+from latentguard.beliefs import Behaviour, Beliefs, Reading, fit_reading, observe
+from latentguard.data import Endings, Prompt
+from latentguard.lm import LanguageModel
+from latentguard.report.audit_data import AuditData
+
+NEW_TOKENS: Final = 16
+BOTH_ENDINGS: Final[tuple[Endings, Endings]] = ("balanced", "as_written")
+_PROMPTS_AT_ONCE: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """One reading, and the beliefs of the measured prompts under it."""
+
+    reading: Reading
+    beliefs: Beliefs
+
+
+def observe_both(
+    model: LanguageModel, data: AuditData, *, progress: Progress = silent
+) -> tuple[Behaviour, Behaviour]:
+    """What the model did with the fitting prompts, and with the measured ones; one run for both."""
+    fitting, measured = tuple(data.split.train), data.measured
+    seen = observe(model, [*fitting, *measured], max_new_tokens=NEW_TOKENS, progress=progress)
+    cut = len(fitting)
+    return (
+        Behaviour(prompts=fitting, replies=seen.replies[:cut], max_new_tokens=NEW_TOKENS),
+        Behaviour(prompts=measured, replies=seen.replies[cut:], max_new_tokens=NEW_TOKENS),
+    )
+
+
+def fit_both(
+    model: LanguageModel,
+    fitting: Behaviour,
+    measured: Sequence[Prompt],
+    *,
+    progress: Progress = silent,
+) -> dict[Endings, Fitted]:
+    """Centroids of the fitting prompts with either endings; measured prompts are read once, as written."""
+    readings = {
+        endings: fit_reading(model, fitting, endings=endings, progress=progress) for endings in BOTH_ENDINGS
+    }
+    harmfulness: dict[Endings, list[Tensor]] = {endings: [] for endings in BOTH_ENDINGS}
+    refusal: dict[Endings, list[Tensor]] = {endings: [] for endings in BOTH_ENDINGS}
+    for first in range(0, len(measured), _PROMPTS_AT_ONCE):
+        chunk = [prompt.messages for prompt in measured[first : first + _PROMPTS_AT_ONCE]]
+        states = model.capture(chunk, positions=("t_inst", "t_post_inst"), progress=progress)
+        for endings, reading in readings.items():
+            harmfulness[endings].append(reading.harmfulness.layer_scores(states.at("t_inst")))
+            if reading.refusal is not None:
+                refusal[endings].append(reading.refusal.layer_scores(states.at("t_post_inst")))
+    return {
+        endings: Fitted(
+            reading,
+            Beliefs(
+                harmfulness_by_slot=torch.cat(harmfulness[endings]),
+                refusal_by_slot=torch.cat(refusal[endings]) if refusal[endings] else None,
+            ),
+        )
+        for endings, reading in readings.items()
+    }

@@ -1,0 +1,43 @@
+import pytest
+
+from latentguard.data import Prompt, Split
+from latentguard.errors import TooFewPrompts
+from latentguard.report.audit_data import AuditData
+
+
+def _prompts(label: str, n: int, name: str = "") -> list[Prompt]:
+    return [Prompt.of(f"{name}{label} request number {index}", label=label) for index in range(n)]
+
+
+def test_the_parts_of_a_users_files_share_no_prompt():
+    data = AuditData.of_lists(_prompts("harmful", 50), _prompts("harmless", 50), name="mine")
+    parts = [data.split.train, data.split.validation, list(data.measured)]
+    texts = [{prompt.text for prompt in part} for part in parts]
+    assert sum(len(part) for part in texts) == 100
+    assert set.intersection(*texts) == set()
+    assert len(set.union(*texts)) == 100
+    assert {record.part: record.harmful for record in data.records()} == {
+        "train": 30,
+        "validation": 10,
+        "test": 10,
+    }
+
+
+def test_an_extra_prompt_that_was_fitted_on_is_not_measured():
+    data = AuditData.of_lists(_prompts("harmful", 20), _prompts("harmless", 20), name="mine")
+    fitted = data.split.train[0]
+    again = Prompt.of(f"  {fitted.text.upper()} ", label=fitted.label)
+    new = Prompt.of("A new request", label="harmless")
+    unlabelled = Prompt.of("Another request")
+    wider = AuditData(split=data.split, name="mine", extra=(again, new, unlabelled))
+    assert set(wider.measured) - set(data.measured) == {new}
+
+
+@pytest.mark.parametrize("missing", ["harmful", "harmless"])
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_part_with_one_class_is_refused_by_name(missing, part):
+    both = [*_prompts("harmful", 3), *_prompts("harmless", 3)]
+    one = [prompt for prompt in both if prompt.label != missing]
+    parts = {"train": both, "validation": [], "test": both} | {part: one}
+    with pytest.raises(TooFewPrompts, match=f"no prompt labelled '{missing}' is in the {part} part"):
+        AuditData(split=Split(**parts), name="mine")

@@ -1,0 +1,115 @@
+import json
+from typing import Any
+
+import plotly.graph_objects as plotly
+import pytest
+
+from latentguard.report.cosine_figure import cosine_figure
+from latentguard.report.figures import figures
+from latentguard.report.plane_figure import plane_figure
+from latentguard.report.slot_figure import slot_range
+from latentguard.report.specification import HOVER_CHARACTERS, hover_text
+from tests.report.synthetic import COUNTS, HOSTILE, synthetic_audit
+
+COLOUR_KEYS = {
+    "color", "fillcolor", "bgcolor", "bordercolor", "gridcolor", "linecolor", "paper_bgcolor", "plot_bgcolor",
+}  # fmt: skip
+
+
+def _coloured(node: Any, key: str = "") -> Any:
+    if isinstance(node, dict):
+        return {name: _coloured(child, name) for name, child in node.items()}
+    if isinstance(node, list):
+        return [_coloured(child) for child in node]
+    if isinstance(node, str) and node.startswith("@") and key in COLOUR_KEYS:
+        return "#123456"
+    return node
+
+
+def test_every_figure_is_valid_plotly_and_plain_json(complete, bare):
+    for audit in (complete, bare):
+        for figure in figures(audit):
+            plotly.Figure(_coloured(figure.specification))
+            json.dumps(figure.specification, allow_nan=False)
+
+
+def test_every_colour_is_a_role_of_the_page(complete):
+    def roles(node: Any) -> set[str]:
+        if isinstance(node, dict):
+            own = {v for k, v in node.items() if k in COLOUR_KEYS and isinstance(v, str)}
+            return own.union(*(roles(child) for child in node.values()))
+        return set().union(*(roles(child) for child in node)) if isinstance(node, list) else set()
+
+    used = set().union(*(roles(figure.specification) for figure in figures(complete)))
+    assert used
+    assert all(colour.startswith("@") for colour in used)
+
+
+def test_keys_are_unique_and_tables_hold_every_point(complete):
+    drawn = figures(complete)
+    assert len({figure.key for figure in drawn}) == len(drawn) == 7
+    plane = next(figure for figure in drawn if figure.key == "figure-plane")
+    assert len(plane.table.rows) == len(complete.plane)
+    for figure in drawn:
+        assert all(len(row) == len(figure.table.headers) for row in figure.table.rows)
+
+
+@pytest.mark.parametrize("prompt", HOSTILE)
+def test_hover_text_has_no_element_but_its_own_line_breaks(prompt):
+    assert "<" not in hover_text(prompt).replace("<br>", "")
+    assert "\x1b" not in hover_text(prompt)
+
+
+def test_a_long_prompt_is_cut_in_hover_text():
+    text = hover_text("long " * 1000)
+    assert len(text.replace("<br>", "")) == HOVER_CHARACTERS
+    assert text.endswith("…")
+
+
+def test_slot_0_is_drawn_apart_from_the_lines_and_cannot_squash_them():
+    audit = synthetic_audit()
+    panel = audit.panels[0]
+    wild = panel.model_copy(
+        update={
+            "bands": tuple(
+                band.model_copy(
+                    update={
+                        "mean": (5.0, *band.mean[1:]),
+                        "low": (5.0, *band.low[1:]),
+                        "high": (5.0, *band.high[1:]),
+                    }
+                )
+                for band in panel.bands
+            )
+        }
+    )
+    plain, stretched = slot_range([panel]), slot_range([wild])
+    assert stretched[1] - stretched[0] <= 2.2 * (plain[1] - plain[0])
+    lines = [trace for figure in figures(audit)[:1] for trace in figure.specification["data"]]
+    assert all(0 not in trace["x"] for trace in lines if trace["mode"] == "lines")
+
+
+def test_all_panels_share_one_vertical_range(complete):
+    ranges = {
+        tuple(f.specification["layout"]["yaxis"]["range"]) for f in figures(complete) if "slots" in f.key
+    }
+    assert len(ranges) == 1
+
+
+def test_a_class_with_one_prompt_has_a_line_and_no_band(complete):
+    audit = synthetic_audit(counts=COUNTS | {"refused_harmless": 1})
+    traces = figures(audit)[0].specification["data"]
+    mine = [
+        trace
+        for trace in traces
+        if "refused-harmless" in trace["line" if "line" in trace else "marker"]["color"]
+    ]
+    assert [trace for trace in mine if trace["mode"] == "lines" and trace.get("fill") is None]
+    assert not [trace for trace in mine if trace.get("fill")]
+
+
+def test_without_a_refusal_belief_the_plane_has_rows_and_says_so(bare):
+    figure = plane_figure(bare.plane)
+    assert "no refusal belief" in figure.label
+    assert figure.specification["layout"]["yaxis"]["ticktext"]
+    assert cosine_figure(bare.cosines) is None
