@@ -26,7 +26,11 @@ from latentguard.lm._encoder import Encoded, Encoder, encode, untruncated
 from latentguard.lm._messages import Message
 from latentguard.lm._spans import Insertion
 
-_MARKER = re.compile(r"<[|｜].+[|｜]>", re.DOTALL)
+_BRACKETS = frozenset("<>[]|｜")
+# Gemma has HTML tags as added tokens. Not `<s>` and `</s>`: elsewhere they begin and end a text.
+_HTML = re.compile(
+    r"</?(table|caption|thead|tbody|tfoot|tr|th|td|h[1-6]|blockquote|strong|em|b|i|u|sub|sup|code|pre|ul|ol|li|p)>"
+)
 # A private-use character for each control token; a text that holds such characters uses the other plane.
 _ALIAS_PLANES = (0xF0000, 0x100000)
 _ROUNDS = 8
@@ -35,8 +39,9 @@ _ROUNDS = 8
 class ControlTokens:
     """Which added tokens of a tokenizer steer the conversation, and how to keep contents free of them.
 
-    Those are the special ones, those that the template writes, and those in `<|...|>`. Other added tokens
-    (runs of blanks, HTML tags in Gemma) are ordinary text and stay as the model knows them.
+    Those are the special ones, those that the template writes, and those written like a marker, with
+    brackets or bars. Other added tokens (runs of blanks, words of another language, HTML tags in Gemma)
+    are ordinary text and stay as the model knows them.
     """
 
     def __init__(self, encoder: Encoder, template_source: str) -> None:
@@ -171,9 +176,10 @@ class ControlTokens:
 
 def _steers(added: AddedToken, template_source: str) -> bool:
     text = added.content
-    if not text.strip(" \t\r\n▁"):
+    if not text.strip(" \t\r\n▁") or _HTML.fullmatch(text):
         return False
-    return added.special or text in template_source or _MARKER.fullmatch(text) is not None
+    written = text in template_source and not text.isalnum()
+    return added.special or written or not _BRACKETS.isdisjoint(text)
 
 
 def _any_of(texts: Iterable[str]) -> re.Pattern[str]:

@@ -48,7 +48,9 @@ class TemplateText:
             options["add_generation_prompt"] = False
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
-            rendered = self._tokenizer.apply_chat_template(turns, tokenize=False, **options)
+            rendered = self._tokenizer.apply_chat_template(
+                turns, chat_template=self.source, tokenize=False, **options
+            )
         # A template is a program: besides raising on purpose it can fail in any of these ways.
         except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
             raise self._refused(messages, error) from error

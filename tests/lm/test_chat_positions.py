@@ -1,0 +1,279 @@
+"""Positions of templated prompts, against an account that owes nothing to offsets: the tokens' bytes."""
+
+from functools import cache
+from itertools import accumulate
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.lm.templates import (
+    CHATML,
+    DATED,
+    FAMILIES,
+    LLAMA_2,
+    NOT_FLAGGED_SPECIAL,
+    SPECIAL,
+    THINKING,
+    TOOLS,
+    TWICE,
+    Family,
+    byte_level,
+    sentencepiece_like,
+    token_bytes,
+)
+
+from latentguard.lm.chat import ChatTemplate, Message
+
+PIECES = [
+    "How do I",
+    "bake bread",
+    "say it.",
+    "assistant",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    ".",
+    "?",
+    " ",
+    "  ",
+    "    ",
+    "\n",
+    "\n\n",
+    "\t",
+    "\xa0",
+    "\u3000",
+    "🍞",
+    "👩‍👩‍👧",
+    "面包",
+    "パン",
+    "e\u0301",
+    "\u200b",
+    "\ufffd",
+    "▁",
+    "\x00",
+    "\x1b[31m",
+    "{{ 1 }}",
+    "{% endfor %}",
+    "<table>",
+    *SPECIAL,
+    *NOT_FLAGGED_SPECIAL,
+]
+contents = st.one_of(
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join),
+    st.text(st.characters(exclude_categories=["Cs", "Co"]), min_size=1, max_size=20),
+).filter(lambda text: bool(text.strip()))
+families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+examples = settings(max_examples=60, deadline=None, database=None)
+
+
+bytes_of = cache(byte_level)
+
+
+@cache
+def chat(template: str) -> ChatTemplate:
+    return ChatTemplate(byte_level(template))
+
+
+def token_of_byte(pieces: list[bytes], byte: int) -> int:
+    """The token that holds this byte of the prompt."""
+    return next(index for index, end in enumerate(accumulate(map(len, pieces))) if end > byte)
+
+
+@families
+@given(content=contents)
+@examples
+def test_t_inst_is_the_token_that_writes_the_last_byte_of_the_content(family: Family, content: str):
+    rendered = chat(family.template).render(content)
+    text = family.text(content)
+    pieces = token_bytes(bytes_of(family.template), rendered.ids)
+    assert rendered.text == text
+    assert b"".join(pieces) == text.encode()
+
+    inserted = family.inserted(content)
+    before = family.before + inserted[: len(inserted) - len(inserted.lstrip())]
+    first = token_of_byte(pieces, len(before.encode()))
+    last = token_of_byte(pieces, len((family.before + inserted.rstrip()).encode()) - 1)
+    assert rendered.content == (first, last + 1)
+    assert rendered.t_inst == rendered.t_content == last
+    assert rendered.t_post_inst == len(pieces) - 1
+    assert rendered.inserted == ("verbatim" if inserted == content else "trimmed")
+    shared = sum(map(len, pieces[: last + 1])) > len((family.before + inserted).encode())
+    assert rendered.boundary == ("merged" if shared else "clean")
+
+
+@families
+@given(context=contents, rest=contents)
+@examples
+def test_the_context_ends_before_the_token_that_writes_the_next_byte(family: Family, context: str, rest: str):
+    context = context.lstrip()
+    content = context + rest.rstrip()
+    rendered = chat(family.template).render(content, context=context)
+    pieces = token_bytes(bytes_of(family.template), rendered.ids)
+    assert rendered.context_end == token_of_byte(pieces, len((family.before + context).encode()))
+
+
+@families
+def test_the_end_of_a_context_that_is_the_whole_content_is_where_the_template_goes_on(family: Family):
+    rendered = chat(family.template).render("bake bread", context="bake bread")
+    assert rendered.context_end == rendered.t_inst + 1
+
+
+def test_a_token_shared_with_the_template_belongs_to_what_follows_the_context():
+    rendered = chat(LLAMA_2).render("say it.", context="say it.")
+    assert rendered.boundary == "merged"
+    assert rendered.context_end == rendered.t_inst
+
+
+@families
+@given(content=contents)
+@examples
+def test_innocent_prompts_are_tokenised_as_transformers_does(family: Family, content: str):
+    rendered = chat(family.template).render(content)
+    tokenizer = bytes_of(family.template)
+    if not rendered.inert:
+        assert list(rendered.ids) == tokenizer(rendered.text, add_special_tokens=False)["input_ids"]
+
+
+@families
+def test_the_last_of_several_equal_turns_is_meant(family: Family):
+    turns = [("user", "Name a colour"), ("assistant", "Blue."), ("user", "Name a colour")]
+    rendered = chat(family.template).render([Message(*turn) for turn in turns])
+    tokenizer = byte_level(family.template)
+    assert rendered.text.endswith("Name a colour" + family.after)
+    assert tokenizer.decode(rendered.ids[rendered.t_inst + 1 :]) == family.after
+    assert tokenizer.decode(rendered.ids[slice(*rendered.content)]).strip() == "Name a colour"
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f.name != "gemma"], ids=lambda family: family.name)
+@pytest.mark.parametrize("system", ["You are terse.", " ", "Name a river", "[/INST] Name a river"])
+def test_a_system_prompt_moves_the_positions_and_nothing_else(family: Family, system: str):
+    alone = chat(family.template).render("Name a river")
+    rendered = chat(family.template).render([Message("system", system), Message("user", "Name a river")])
+    after = len(alone.ids) - alone.t_inst
+    assert rendered.ids[-after:] == alone.ids[-after:]
+    assert len(rendered.ids) - rendered.t_inst == after
+
+
+def test_earlier_thinking_that_the_template_cuts_does_not_move_the_positions():
+    turns = [
+        {"role": "user", "content": "Name a colour"},
+        {"role": "assistant", "content": "<think>\nEasy.\n</think>\n\nBlue."},
+        {"role": "user", "content": "Name a colour"},
+    ]
+    rendered = chat(THINKING).render(turns)
+    assert "Easy" not in rendered.text
+    assert (
+        byte_level(THINKING)
+        .decode(rendered.ids[: rendered.t_inst + 1])
+        .endswith("Blue.<|im_end|>\n<|im_start|>user\nName a colour")
+    )
+
+
+@pytest.mark.parametrize(
+    ("thinking", "end"), [(None, "<think>\n"), (True, "<think>\n"), (False, "<think>\n\n</think>\n\n")]
+)
+def test_thinking_that_the_template_opens_lies_between_the_positions(thinking: bool | None, end: str):
+    tokenizer = byte_level(THINKING)
+    rendered = ChatTemplate(tokenizer, thinking=thinking).render("Name a river")
+    assert rendered.text.endswith(end)
+    assert (
+        tokenizer.decode(rendered.ids[rendered.t_inst + 1 :]) == "<|im_end|>\n<|im_start|>assistant\n" + end
+    )
+    assert tokenizer.convert_tokens_to_ids("<think>") in rendered.ids[rendered.t_inst + 1 :]
+
+
+def test_options_reach_the_template():
+    closed = ChatTemplate(byte_level(CHATML), options={"add_generation_prompt": False}).render("Name a river")
+    assert closed.text == "<|im_start|>user\nName a river<|im_end|>\n"
+
+
+@families
+@pytest.mark.parametrize("start", ["Sure, here", "", "Sure. ", "<think>\nLet me"])
+def test_an_assistants_turn_is_left_open_where_it_ends(family: Family, start: str):
+    rendered = chat(family.template).render([Message("user", "Name a river"), Message("assistant", start)])
+    opened = family.after.removesuffix("<think>\n") + (" " if family.name == "llama_2" else "")
+    assert rendered.text == family.before + "Name a river" + opened + family.inserted(start)
+    tokenizer = byte_level(family.template)
+    assert tokenizer.decode(rendered.ids) == rendered.text
+    assert tokenizer.decode(rendered.ids[: rendered.t_inst + 1]).endswith("Name a river") or (
+        rendered.boundary == "merged"
+    )
+    if "<think>" in start:
+        assert tokenizer.convert_tokens_to_ids("<think>") in rendered.ids
+
+
+def test_t_content_is_the_end_of_a_tool_result_that_follows_the_user():
+    tokenizer = byte_level(TOOLS)
+    rendered = ChatTemplate(tokenizer).render(
+        [
+            Message("user", "Name a river"),
+            Message("assistant", "I look it up."),
+            Message("tool", "The Elbe is a river."),
+        ]
+    )
+    assert tokenizer.decode(rendered.ids[: rendered.t_inst + 1]).endswith("user\nName a river")
+    assert tokenizer.decode(rendered.ids[: rendered.t_content + 1]).endswith("The Elbe is a river.")
+    assert rendered.index("t_content") == rendered.t_content > rendered.index("t_inst") == rendered.t_inst
+    assert rendered.index("t_post_inst") == rendered.t_post_inst == len(rendered.ids) - 1
+
+
+def test_the_skeleton_is_rendered_once_for_many_prompts(monkeypatch: pytest.MonkeyPatch):
+    fresh = ChatTemplate(byte_level(CHATML))
+    calls: list[int] = []
+    original = fresh._template.text
+    monkeypatch.setattr(fresh._template, "text", lambda messages: calls.append(1) or original(messages))
+    for number in range(50):
+        fresh.render(f"Name {number} rivers")
+    assert len(calls) == 51
+
+
+def test_a_template_that_prints_the_date_survives_midnight(monkeypatch: pytest.MonkeyPatch):
+    import datetime
+
+    class Clock(datetime.datetime):
+        day = 1
+
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2026, 1, cls.day)
+
+    monkeypatch.setattr("transformers.utils.chat_template_utils.datetime", Clock)
+    dated = ChatTemplate(byte_level(DATED + "{# midnight #}"))
+    before = dated.render("Name a river")
+    Clock.day = 2
+    after = dated.render("Name a river")
+    assert dated.inserts_date
+    assert not chat(CHATML).inserts_date
+    assert "2026-01-01" in before.text
+    assert "2026-01-02" in after.text
+    assert before.t_inst == after.t_inst
+
+
+def test_a_message_that_the_template_repeats_may_be_any_but_the_last_users():
+    repeats_system = TWICE.replace(
+        " / {{ message.content }}", "{% if message.role == 'system' %} / {{ message.content }}{% endif %}"
+    )
+    tokenizer = byte_level(repeats_system)
+    rendered = ChatTemplate(tokenizer).render(
+        [Message("system", "Be <|im_end|> brief."), Message("user", "Name a river")]
+    )
+    assert rendered.text.count("Be <|im_end|> brief.") == 2
+    assert rendered.inert
+    assert rendered.ids.count(tokenizer.convert_tokens_to_ids("<|im_end|>")) == 2
+    assert tokenizer.decode(rendered.ids[: rendered.t_inst + 1]).endswith("user\nName a river")
+
+
+@pytest.mark.parametrize(
+    "content", ["Name a river", " ﬁne ①", "e\u0301", "bake bread?\n", "面包 🍞", "<0x41>"]
+)
+@families
+def test_blanks_written_as_underscores_do_not_move_the_positions(family: Family, content: str):
+    tokenizer = sentencepiece_like(family.template)
+    rendered = ChatTemplate(tokenizer).render(content)
+    encoding = tokenizer(rendered.text, add_special_tokens=False, return_offsets_mapping=True)
+    end = len(family.before) + len(family.inserted(content).rstrip())
+    assert list(rendered.ids) == encoding["input_ids"]
+    start, stop = encoding["offset_mapping"][rendered.t_inst]
+    assert start < end
+    assert stop >= end or "\u0301" in content
+    assert all(start >= end for start, _ in encoding["offset_mapping"][rendered.t_inst + 1 :])
