@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, runtime_checkable
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 

@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Guard", "LanguageModel", "__version__", "beliefs", "data", "errors", "judge", "lm", "load", "organism"]
+__all__ = [
+    "Guard",
+    "LanguageModel",
+    "__version__",
+    "beliefs",
+    "data",
+    "errors",
+    "judge",
+    "lm",
+    "load",
+    "organism",
+]
 
 _FROM = {"Guard": "latentguard.guard", "LanguageModel": "latentguard.lm"}
 _ROOMS = {"beliefs", "data", "errors", "judge", "lm", "organism"}

@@ -3,9 +3,10 @@
 Rooms below the command line report steps and know nothing of terminals.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Called as work advances; `total` may grow while the work is being planned."""
 

@@ -82,6 +82,16 @@ def batches(planned: Plan, budget: int) -> list[tuple[Family, ...]]:
     return out
 
 
+def halves(batch: Sequence[Family]) -> list[tuple[Family, ...]]:
+    """The batch in two, a single family by its prompts; one part where only one prompt is left."""
+    if len(batch) > 1:
+        return [tuple(batch[: len(batch) // 2]), tuple(batch[len(batch) // 2 :])]
+    (family,) = batch
+    middle = len(family.rows) // 2
+    parts = (slice(None, middle), slice(middle, None)) if middle else (slice(None),)
+    return [(Family(family.rows[part], family.stem, family.tails[part]),) for part in parts]
+
+
 def padded_tokens(families: Sequence[Family]) -> int:
     """Tokens that a batch of these families runs, padding included."""
     stems = max(len(f.stem) for f in families) * len(families)

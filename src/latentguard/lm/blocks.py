@@ -124,6 +124,10 @@ def _final_norm(module: nn.Module, decoder: nn.Module, layers: nn.ModuleList) ->
         device = next(module.parameters()).device
         with torch.no_grad():
             decoder(input_ids=torch.zeros((1, 2), dtype=torch.long, device=device), use_cache=False)
+    except TypeError as error:
+        raise ModelNotSupported(
+            _reason(module, f"has blocks in a part that takes no tokens ({error})")
+        ) from error
     finally:
         for handle in handles:
             handle.remove()

@@ -6,22 +6,23 @@ Only what was asked for is kept, in float32 on the CPU, in the order of the prom
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from latentguard._progress import Progress, silent
 from latentguard.errors import NonFiniteState
-from latentguard.lm.batches import Family, batches, plan
+from latentguard.lm.batch_layout import current_layout
+from latentguard.lm.batches import Family, batches, halves, plan
 from latentguard.lm.blocks import Blocks, entering, stream_of
 from latentguard.lm.chat import Rendered
 from latentguard.lm.edit import any_active, every_edit_must_match
-from latentguard.lm.layout import current_layout
 from latentguard.lm.runs import Segment, beginning, run
 
 
@@ -71,7 +72,7 @@ def capture(
     done = 0
     with every_edit_must_match(), _reading(job):
         root = job.run_root(planned.root)
-        waiting = [list(batch) for batch in batches(planned, budget)]
+        waiting = batches(planned, budget)
         while waiting:
             batch = waiting.pop(0)
             try:
@@ -79,10 +80,11 @@ def capture(
             except torch.OutOfMemoryError:
                 job.picks.clear()
                 job.read.clear()
-                if len(batch) == 1:
+                smaller = halves(batch)
+                if len(smaller) == 1:
                     raise
                 torch.cuda.empty_cache()
-                waiting[:0] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+                waiting[:0] = smaller
                 continue
             job.deliver(sink)
             done += sum(len(family.rows) for family in batch)
@@ -151,7 +153,7 @@ class _Job:
             if start <= index < start + len(sequence)
         ]
         ends = [self.prompts[prompt].context_end for prompt in prompts]
-        try:
+        with suppress(_DeepEnough):
             run(
                 self.blocks,
                 segment,
@@ -160,8 +162,6 @@ class _Job:
                 prompt_tokens=[len(self.prompts[prompt].ids) for prompt in prompts],
                 context_end=[-1 if end is None else end for end in ends],
             )
-        except _DeepEnough:
-            pass
         self.picks = []
 
     def take(self, slot: int, stream: Tensor) -> None:
@@ -187,19 +187,18 @@ class _Job:
 
 
 @contextmanager
-def _reading(job: _Job) -> Iterator[None]:
+def _reading(job: _Job) -> Generator[None]:
     """Hooks at the wanted slots, for this thread's announced runs only, gone whatever happens."""
-    handles = []
+    handles: list[RemovableHandle] = []
     try:
-        for slot in job.slots:
-            handles.append(_hook(job, slot))
+        handles.extend(_hook(job, slot) for slot in job.slots)
         yield
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _hook(job: _Job, slot: int) -> Any:
+def _hook(job: _Job, slot: int) -> RemovableHandle:
     owner = threading.get_ident()
 
     def mine() -> bool:

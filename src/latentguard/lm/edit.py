@@ -9,7 +9,7 @@ of the model that goes around this package while edits are active.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from latentguard.errors import EditMatchedNothing, LatentGuardError, UnscopedRun
+from latentguard.lm.batch_layout import BatchLayout, current_layout
 from latentguard.lm.blocks import Blocks, entering, stream_of, with_entering, with_stream
-from latentguard.lm.layout import Layout, current_layout
 
 Scope = Literal["prompt", "context", "generated", "all"]
 
@@ -106,7 +106,7 @@ def any_active() -> bool:
 
 
 @contextmanager
-def every_edit_must_match() -> Iterator[None]:
+def every_edit_must_match() -> Generator[None]:
     """One run: raises `EditMatchedNothing` at its end where an edit in force touched no token at all."""
     active = _ACTIVE.get()
     for one in active:
@@ -122,7 +122,7 @@ def every_edit_must_match() -> Iterator[None]:
             )
 
 
-def scope_mask(scope: Scope, layout: Layout) -> Bool[Tensor, "row token"]:
+def scope_mask(scope: Scope, layout: BatchLayout) -> Bool[Tensor, "row token"]:
     """Which tokens of a running batch are in scope. Padding never is.
 
     Raises `EditMatchedNothing` where a prompt's context is empty and `LatentGuardError` where a prompt was
@@ -142,7 +142,7 @@ def scope_mask(scope: Scope, layout: Layout) -> Bool[Tensor, "row token"]:
             return real
 
 
-def _require_contexts(layout: Layout) -> None:
+def _require_contexts(layout: BatchLayout) -> None:
     if bool((layout.context_end < 0).any()):
         raise LatentGuardError(
             "An edit has the scope 'context', but a prompt of this run was rendered without one.\n"

@@ -6,7 +6,7 @@ and without a cache; what it computes is the plain decoding loop.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,7 @@ from latentguard.lm.runs import Segment, beginning, run
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One reply. `finish`: the model ended it ("eos"), a stop string did ("stop"), or the limit ("length")."""
+    """One reply. `finish`: the model ended it ("eos"), a stop string ("stop"), or the limit ("length")."""
 
     text: str
     ids: tuple[int, ...]

@@ -6,7 +6,7 @@ function's result, and zeroing head h inside the function must zero slice h of t
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _PROBE = "latentguard_probe"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadSite:
-    """Where one block's heads are read: head h is `[..., h * width : (h + 1) * width]` of `projection`'s input."""
+    """Head h of a block is `[..., h * width : (h + 1) * width]` of `projection`'s input."""
 
     projection: nn.Module
     heads: int
@@ -136,7 +136,7 @@ def _inputs_of(layers: nn.ModuleList) -> Iterator[dict[int, Tensor]]:
 
 
 @contextmanager
-def _probing(module: Any) -> Iterator[_Probe]:
+def _probing(module: Any) -> Generator[_Probe]:
     """The model's attention goes through `_attention` inside this block, and back to its own after it."""
     name = module.config._attn_implementation
 

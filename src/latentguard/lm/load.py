@@ -1,22 +1,26 @@
-"""From a name to a proved model: a hub id, a local folder, or a GGUF file. Safetensors or GGUF, never pickle."""
+"""From a name to a proved model: a hub id, a folder, or a GGUF file. Safetensors or GGUF, never pickle."""
 
+import copy
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import hf_hub_download
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from latentguard._text import inert
 from latentguard.errors import ModelNotFound, ModelNotSupported
+from latentguard.lm.gguf import dequantising_by_rows, file_type
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.precision import Choice, choose_dtype
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a model is: `place` is a folder or hub id, `gguf` a file in it where that is what was asked for."""
+    """Where a model is: `place` is a folder or hub id, `gguf` a file in it where one was asked for."""
 
     place: str
     gguf: str | None
@@ -45,18 +49,21 @@ def load(
     source = _source(os.fspath(name_or_path), name)
     place = _device(device)
     options = {"revision": revision, "trust_remote_code": trust_remote_code, **source.keywords}
-    tokenizer = _from(AutoTokenizer, source, **options)
     config = _from(AutoConfig, source, **options)
     if getattr(config, "is_encoder_decoder", False):
         raise ModelNotSupported(f"{source.name} is an encoder-decoder; only decoder chat models are read.")
+    quantisation = _quantisation(source, config, revision)
+    tokenizer = _from(AutoTokenizer, source, config=config, **options)
 
     def weights(of: torch.dtype | str) -> Any:
-        kind = {} if source.gguf else {"use_safetensors": True}
-        return _from(AutoModelForCausalLM, source, dtype=of, **kind, **options).to(place).eval()
+        if source.gguf is None:
+            options["use_safetensors"] = True
+        with dequantising_by_rows() if source.gguf else nullcontext():
+            module = _from(AutoModelForCausalLM, source, config=copy.deepcopy(config), dtype=of, **options)
+        return module.to(place).eval()
 
     choice = _chosen(dtype, place, tokenizer, weights)
     notes = [choice.note] if choice.note else []
-    quantisation = _quantisation(source, config)
     if quantisation:
         notes.append(f"weights are quantised ({quantisation}): results are about the quantised model")
     return LanguageModel(
@@ -117,26 +124,18 @@ def _from(loader: Any, source: Source, **options: Any) -> Any:
         ) from error
 
 
-def _quantisation(source: Source, config: Any) -> str | None:
+def _quantisation(source: Source, config: Any, revision: str | None) -> str | None:
     """How the stored weights are quantised, if they are."""
     if source.gguf:
-        return f"GGUF {_gguf_kind(source)}"
+        file = Path(source.place) / source.gguf
+        if not file.is_file():
+            file = Path(hf_hub_download(source.place, source.gguf, revision=revision))
+        return f"GGUF {file_type(file)}"
     settings = getattr(config, "quantization_config", None)
     if not settings:
         return None
     fields = settings if isinstance(settings, dict) else settings.to_dict()
     return str(fields.get("quant_method", "quantised"))
-
-
-def _gguf_kind(source: Source) -> str:
-    """The file type that a GGUF file states (Q4_K_M and the like), without reading its tensors."""
-    from gguf import GGUFReader, LlamaFileType
-    from transformers.utils import cached_file
-
-    field = GGUFReader(cached_file(source.place, source.gguf)).fields.get("general.file_type")
-    if field is None:
-        return "of unstated type"
-    return LlamaFileType(int(field.parts[field.data[0]][0])).name.removeprefix("MOSTLY_")
 
 
 def _device(device: str) -> torch.device:

@@ -123,7 +123,7 @@ class LanguageModel:
         offset: int = 0,
         progress: Progress = silent,
     ) -> Float[Tensor, "group position slot hidden"]:
-        """Mean state of each group 0..max(groups), accumulated while reading: memory does not grow with prompts."""
+        """Mean state of each group 0..max(groups), accumulated while reading, so memory does not grow."""
         rendered, wanted = self._positioned(prompts, positions, offset)
         chosen = _capture.chosen_slots(slots, self.n_slots)
         means, sink = _capture.gather_means(
@@ -144,7 +144,7 @@ class LanguageModel:
         use_cache: bool = True,
         progress: Progress = silent,
     ) -> list[Generation]:
-        """One reply a prompt: greedy at temperature 0, otherwise sampled with one seeded generator a prompt."""
+        """One reply a prompt: greedy at temperature 0, otherwise sampled, one seeded generator a prompt."""
         if max_new_tokens < 1:
             raise ValueError("max_new_tokens must be at least 1")
         if not prompts:
@@ -229,7 +229,7 @@ class LanguageModel:
         return Prefill(self.blocks, rendered, self.device, share=share and self._may_share(rendered))
 
     def _may_share(self, rendered: Sequence[Rendered]) -> bool:
-        """A gap of padding inside a cache counts towards an attention window, so windows must not be reached."""
+        """Padding inside a cache counts towards an attention window, so no window may be reached."""
         window = self.blocks.sliding_window
         return self.proof.shares_prefixes and (
             window is None or 3 * max(len(p.ids) for p in rendered) < window

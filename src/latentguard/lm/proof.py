@@ -6,6 +6,7 @@ cannot be proved, otherwise the one capability, by name, with its reason.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -55,7 +56,7 @@ class Proof:
         return {name: name not in self.refusals for name in ("slots", "edits", "heads", "prefix sharing")}
 
 
-def prove(module: nn.Module, blocks: Blocks, dtype: torch.dtype, device: torch.device) -> Proof:
+def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device) -> Proof:
     """Prove slots, readout and positions (or raise `ModelNotSupported`), then heads and prefix sharing."""
     tolerance = _TOLERANCE.get(dtype, 6e-2)
     prompts = _sample(module.config.get_text_config(decoder=True).vocab_size)
@@ -152,10 +153,10 @@ def _whole_run(
     finally:
         for handle in handles:
             handle.remove()
-    if len(read) != len(blocks) + 1:
+    if not len(read) == len(blocks) + 1 == len(output.hidden_states):
         raise ModelNotSupported(
-            f"{type(module).__name__} runs its {len(blocks)} blocks {len(read) - 1} times in one call, so a slot is "
-            "not one place in it.\n  Nothing of it is read."
+            f"{type(module).__name__} has {len(blocks)} blocks, ran {len(read) - 1} and reports "
+            f"{len(output.hidden_states) - 1}, so a slot is not one place in it.\n  Nothing of it is read."
         )
     return (
         torch.stack([s[0] for s in output.hidden_states]),

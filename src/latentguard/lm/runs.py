@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import DynamicCache
 
+from latentguard.lm.batch_layout import BatchLayout, announced, padded
 from latentguard.lm.blocks import Blocks
-from latentguard.lm.layout import Layout, announced, padded
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +63,7 @@ def run(
     ids, index = padded(sequences, start, 0, device)
     real = (index >= 0).long()
     before.seen = torch.cat([before.seen, real], dim=1)
-    layout = Layout(
+    layout = BatchLayout(
         index,
         torch.tensor(prompt_tokens, dtype=torch.long, device=device),
         torch.tensor(context_end, dtype=torch.long, device=device),

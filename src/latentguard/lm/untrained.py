@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 
 
 def untrained_copy(module: Any, seed: int, blocks: int) -> Any:
-    """Fresh weights by the model's own initialiser, its first `blocks` blocks only, in its dtype and place."""
+    """The first `blocks` blocks, freshly initialised by the model's own rule, in its dtype and on its device."""
     config = copy.deepcopy(module.config)
     text = config.get_text_config(decoder=True)
     if blocks < text.num_hidden_layers:

@@ -4,7 +4,7 @@ Every run of this package announces its layout before it calls the model, so tha
 they are about. A call that announces none, while edits are active, is an error (`edit.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-_CURRENT: "ContextVar[Layout | None]" = ContextVar("latentguard_layout", default=None)
+_CURRENT: "ContextVar[BatchLayout | None]" = ContextVar("latentguard_layout", default=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layout:
+class BatchLayout:
     """One forward call. `index[row, token]` counts within the row's own prompt and reply; -1 is padding.
 
     `prompt_tokens[row]`: tokens of the templated prompt. `context_end[row]`: the first token after the
@@ -43,7 +43,7 @@ def padded(
 
 
 @contextmanager
-def announced(layout: Layout) -> Iterator[None]:
+def announced(layout: BatchLayout) -> Generator[None]:
     """Calls of the model inside this block carry `layout`."""
     token = _CURRENT.set(layout)
     try:
@@ -52,6 +52,6 @@ def announced(layout: Layout) -> Iterator[None]:
         _CURRENT.reset(token)
 
 
-def current_layout() -> Layout | None:
+def current_layout() -> BatchLayout | None:
     """The layout of the call that is running in this thread, if this package makes it."""
     return _CURRENT.get()

@@ -1,0 +1,85 @@
+"""GGUF files: what a file says of itself, and transformers' own loader kept within memory.
+
+Reading is transformers' (it maps names and dequantises by the `gguf` package). Two things are added: the
+file type is read from the header alone, which takes the package's reader seconds; and large tensors are
+dequantised a few thousand rows at a time, because a whole embedding's intermediate copies in float32 would
+need more memory than the model itself.
+"""
+
+import struct
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from latentguard.errors import ModelNotFound
+
+_ROWS = 4096
+_SIZES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+
+
+def file_type(path: Path) -> str:
+    """The quantisation that a GGUF file states (`Q4_K_M`, `F16`). Raises `ModelNotFound` for other files."""
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise ModelNotFound(f"{path.name} is no GGUF file (it does not begin with the letters GGUF).")
+        _version, _tensors, fields = struct.unpack("<IQQ", file.read(20))
+        for _ in range(fields):
+            key = _string(file)
+            value = _value(file, _number(file, 4))
+            if key == "general.file_type":
+                from gguf import LlamaFileType
+
+                return LlamaFileType(value).name.removeprefix("MOSTLY_").removeprefix("ALL_")
+    return "of unstated type"
+
+
+@contextmanager
+def dequantising_by_rows() -> Generator[None]:
+    """Inside this block the `gguf` package dequantises large tensors a few rows at a time: same values."""
+    import gguf
+
+    whole = gguf.dequantize
+
+    def by_rows(data: Any, kind: Any) -> Any:
+        if data.ndim < 2 or len(data) <= _ROWS:
+            return whole(data, kind)
+        first = whole(data[:_ROWS], kind)
+        out = np.empty((len(data), *first.shape[1:]), dtype=first.dtype)
+        out[:_ROWS] = first
+        for start in range(_ROWS, len(data), _ROWS):
+            out[start : start + _ROWS] = whole(data[start : start + _ROWS], kind)
+        return out
+
+    gguf.dequantize = by_rows
+    try:
+        yield
+    finally:
+        gguf.dequantize = whole
+
+
+def _number(file: BinaryIO, size: int) -> int:
+    return int.from_bytes(file.read(size), "little")
+
+
+def _string(file: BinaryIO) -> str:
+    return file.read(_number(file, 8)).decode("utf-8", errors="replace")
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    """One metadata value; arrays are read past."""
+    if kind == _STRING:
+        return _string(file)
+    if kind == _ARRAY:
+        inner, count = _number(file, 4), _number(file, 8)
+        if inner in _SIZES:
+            file.seek(struct.calcsize("<" + _SIZES[inner]) * count, 1)
+            return None
+        return [_value(file, inner) for _ in range(count)] and None
+    if kind not in _SIZES:
+        raise ModelNotFound(f"a GGUF file holds a metadata value of unknown kind {kind}; it may be damaged.")
+    form = "<" + _SIZES[kind]
+    return struct.unpack(form, file.read(struct.calcsize(form)))[0]

@@ -1,0 +1,202 @@
+"""States are the model's own, whatever batch, order, padding, prefix or depth they were read with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+from tests.lm.tiny import tiny
+from torch import Tensor
+
+from latentguard.errors import NonFiniteState
+from latentguard.lm import LanguageModel
+from latentguard.lm import capture as capture_module
+
+PROMPTS = [
+    "How do I bake bread?",
+    "How do I bake bread!",
+    "How do I bake bread",
+    "Tell me about the river that runs behind the old mill, and who built it.",
+    "hi",
+    "Tell me about the river that runs behind the old mill, and who sold it.",
+    "数え方を教えて。",
+]
+POSITIONS = ("t_inst", "t_post_inst")
+
+
+def _reference(model: LanguageModel, prompt: str, position: str) -> Tensor:
+    """A plain transformers call on the one prompt; slot L is the last block's output, read by a hook."""
+    rendered = model.render(prompt)
+    last: list[Tensor] = []
+
+    def keep(_module: object, _arguments: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        last.append(output[0] if isinstance(output, tuple) else output)
+
+    handle = model.blocks.layers[-1].register_forward_hook(keep)
+    with torch.no_grad():
+        output = model.module(input_ids=torch.tensor([rendered.ids]), output_hidden_states=True)
+    handle.remove()
+    states = [*output.hidden_states[:-1], last[0]]
+    return torch.stack([state[0, rendered.index(position)] for state in states])
+
+
+@contextmanager
+def _counted(model: LanguageModel) -> Iterator[dict[str, int]]:
+    """Tokens given to the decoder, and block calls."""
+    counts = {"tokens": 0, "forwards": 0, "blocks": 0}
+
+    def whole(_module: object, _arguments: object, keywords: dict[str, Tensor]) -> None:
+        counts["forwards"] += 1
+        counts["tokens"] += int((keywords["attention_mask"][:, -keywords["input_ids"].shape[1] :]).sum())
+
+    def block(_module: object, _arguments: object) -> None:
+        counts["blocks"] += 1
+
+    handles = [model.blocks.decoder.register_forward_pre_hook(whole, with_kwargs=True)]
+    handles += [layer.register_forward_pre_hook(block) for layer in model.blocks.layers]
+    try:
+        yield counts
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hooks(model: LanguageModel) -> int:
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.module.modules())
+
+
+def test_states_equal_a_plain_run_of_one_prompt(model: LanguageModel) -> None:
+    states = model.capture(PROMPTS, positions=POSITIONS)
+    for row, prompt in enumerate(PROMPTS):
+        for column, position in enumerate(POSITIONS):
+            torch.testing.assert_close(
+                states.tensor[row, column], _reference(model, prompt, position), rtol=1e-4, atol=1e-4
+            )
+
+
+def test_states_are_the_same_in_any_order_and_batch(model: LanguageModel) -> None:
+    states = model.capture(PROMPTS, positions=POSITIONS).tensor
+    order = [4, 0, 6, 3, 2, 5, 1]
+    shuffled = model.capture([PROMPTS[row] for row in order], positions=POSITIONS).tensor
+    torch.testing.assert_close(shuffled, states[order], rtol=1e-4, atol=1e-4)
+    for row, prompt in enumerate(PROMPTS):
+        alone = model.capture([prompt], positions=POSITIONS).tensor
+        torch.testing.assert_close(alone[0], states[row], rtol=1e-4, atol=1e-4)
+
+
+def test_early_exit_reads_the_same_states_and_runs_no_deeper_block(model: LanguageModel) -> None:
+    whole = model.capture(PROMPTS)
+    for deepest in range(model.n_slots):
+        with _counted(model) as counts:
+            part = model.capture(PROMPTS[3:5], slots=[0, deepest])
+        column = list(part.slots).index(deepest)
+        torch.testing.assert_close(part.tensor[:, 0, column], whole.tensor[3:5, 0, deepest])
+        assert counts["blocks"] <= counts["forwards"] * min(deepest + 1, model.n_blocks)
+
+
+def test_tokens_after_the_last_wanted_position_do_not_run(qwen: LanguageModel) -> None:
+    rendered = qwen.render(PROMPTS[3])
+    with _counted(qwen) as counts:
+        qwen.capture([rendered], positions=("t_inst",))
+    assert counts["tokens"] == rendered.t_inst + 1
+
+
+def test_what_prompts_share_runs_once(qwen: LanguageModel) -> None:
+    endings = [PROMPTS[3].rstrip(".") + mark for mark in ("", ".", "?", "!")]
+    lengths = [qwen.render(prompt).t_inst + 1 for prompt in endings]
+    with _counted(qwen) as counts:
+        qwen.capture(endings)
+    assert counts["tokens"] <= max(lengths) + 6
+    assert counts["tokens"] < sum(lengths) / 3
+
+
+def test_running_means_equal_means_of_states(model: LanguageModel) -> None:
+    groups = [0, 1, 0, 1, 1, 0, 1]
+    states = model.capture(PROMPTS, positions=POSITIONS).tensor
+    means = model.means(PROMPTS, groups, positions=POSITIONS)
+    for group in (0, 1):
+        rows = [row for row, of in enumerate(groups) if of == group]
+        torch.testing.assert_close(means[group], states[rows].mean(dim=0), rtol=1e-5, atol=1e-5)
+
+
+def test_a_group_without_a_prompt_has_no_mean(qwen: LanguageModel) -> None:
+    with pytest.raises(ValueError, match="group 1"):
+        qwen.means(PROMPTS[:2], [0, 2])
+
+
+def test_an_offset_moves_the_position(qwen: LanguageModel) -> None:
+    rendered = qwen.render(PROMPTS[0])
+    moved = qwen.capture([rendered], offset=-2)
+    with torch.no_grad():
+        output = qwen.module(input_ids=torch.tensor([rendered.ids]), output_hidden_states=True)
+    torch.testing.assert_close(moved.tensor[0, 0, 1], output.hidden_states[1][0, rendered.t_inst - 2])
+    with pytest.raises(ValueError, match="offset"):
+        qwen.capture([rendered], offset=-1000)
+
+
+def test_left_padding_gives_the_same_states(model: LanguageModel) -> None:
+    """What a plain left-padded batch of transformers reads, given a mask and position ids."""
+    rendered = [model.render(prompt) for prompt in PROMPTS]
+    width = max(len(prompt.ids) for prompt in rendered)
+    ids = torch.zeros((len(rendered), width), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(rendered):
+        ids[row, width - len(prompt.ids) :] = torch.tensor(prompt.ids)
+        mask[row, width - len(prompt.ids) :] = 1
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    with torch.no_grad():
+        output = model.module(
+            input_ids=ids, attention_mask=mask, position_ids=positions, output_hidden_states=True
+        )
+    states = model.capture(rendered, positions=POSITIONS).at("t_post_inst")
+    for slot in range(model.n_blocks):
+        torch.testing.assert_close(states[:, slot], output.hidden_states[slot][:, -1], rtol=1e-4, atol=1e-4)
+
+
+def test_a_state_that_is_not_finite_is_refused_by_slot() -> None:
+    model = tiny("Llama")
+    model.blocks.layers[1].mlp.down_proj.weight.data.fill_(float("inf"))
+    with pytest.raises(NonFiniteState, match="slot 2"):
+        model.capture(PROMPTS[:2])
+    assert model.capture(PROMPTS[:2], slots=[0, 1]).tensor.isfinite().all()
+
+
+def test_an_out_of_memory_batch_is_halved_and_no_prompt_is_lost(
+    qwen: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = qwen.capture(PROMPTS)
+    means = qwen.means(PROMPTS, [0] * len(PROMPTS))
+    run = capture_module.run
+    failures = 0
+
+    def short_of_memory(
+        blocks: object, before: object, sequences: list[object], *rest: object, **named: object
+    ) -> object:
+        nonlocal failures
+        if len(sequences) > 2:
+            failures += 1
+            raise torch.OutOfMemoryError("as if")
+        return run(blocks, before, sequences, *rest, **named)
+
+    monkeypatch.setattr(capture_module, "run", short_of_memory)
+    torch.testing.assert_close(qwen.capture(PROMPTS).tensor, plain.tensor, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(qwen.means(PROMPTS, [0] * len(PROMPTS)), means, rtol=1e-4, atol=1e-4)
+    assert failures > 1
+
+
+def test_no_hook_is_left_after_an_exception(qwen: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _hooks(qwen)
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("as if")
+
+    monkeypatch.setattr(capture_module, "run", broken)
+    with pytest.raises(RuntimeError, match="as if"):
+        qwen.capture(PROMPTS)
+    assert _hooks(qwen) == before
+
+
+@pytest.mark.parametrize("slots", [[-1], [99], []])
+def test_slots_that_do_not_exist_are_named(qwen: LanguageModel, slots: list[int]) -> None:
+    with pytest.raises(ValueError, match="slots 0"):
+        qwen.capture(PROMPTS[:1], slots=slots)

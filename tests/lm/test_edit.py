@@ -1,0 +1,160 @@
+"""An edit changes exactly the tokens in its scope, in every row of a batch, or says that it did not."""
+
+import pytest
+import torch
+from tests.lm.tiny import tiny
+
+from latentguard.errors import EditMatchedNothing, LatentGuardError, UnscopedRun
+from latentguard.lm import AddDirection, LanguageModel, ProjectOut
+
+SHORT = "Sing."
+LONG = "Tell me about the river that runs behind the old mill.\nIs it deep?"
+CONTEXT = "Tell me about the river that runs behind the old mill."
+
+
+def _direction(model: LanguageModel, seed: int = 0) -> torch.Tensor:
+    return torch.randn(model.hidden_size, generator=torch.Generator().manual_seed(seed))
+
+
+def _stream(model: LanguageModel, prompts: list[object], slot: int, index: int) -> torch.Tensor:
+    """States at one token index, read one index at a time through capture's own offset."""
+    rendered = [p if hasattr(p, "ids") else model.render(p) for p in prompts]
+    return torch.stack(
+        [model.capture([p], offset=index - p.t_inst, slots=[slot]).tensor[0, 0, 0] for p in rendered]
+    )
+
+
+def test_scale_zero_changes_nothing_bit_for_bit(model: LanguageModel) -> None:
+    plain = model.capture([SHORT, LONG], positions=("t_inst", "t_post_inst")).tensor
+    edits = [AddDirection(slot, _direction(model), 0.0) for slot in range(model.n_slots)]
+    with model.edited(edits):
+        edited = model.capture([SHORT, LONG], positions=("t_inst", "t_post_inst")).tensor
+    unshared = [model.capture([p], positions=("t_inst", "t_post_inst")).tensor for p in (SHORT, LONG)]
+    del plain
+    with model.edited(edits):
+        alone = [model.capture([p], positions=("t_inst", "t_post_inst")).tensor for p in (SHORT, LONG)]
+    for one, other in zip(unshared, alone, strict=True):
+        assert torch.equal(one.view(torch.int32), other.view(torch.int32))
+    torch.testing.assert_close(edited, torch.cat(alone), rtol=1e-4, atol=1e-4)
+
+
+def test_adding_minus_zero_keeps_the_sign_of_zero() -> None:
+    stream = torch.tensor([[[-0.0, 0.0, 1.0]]])
+    edit = AddDirection(0, torch.tensor([1.0, 0.0, 2.0]), 0.0)
+    for mask in (torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.bool)):
+        assert torch.equal(edit.applied(stream, mask).view(torch.int32), stream.view(torch.int32))
+
+
+@pytest.mark.parametrize("slot", [0, 2, 4])
+def test_an_edit_touches_exactly_the_tokens_in_scope(model: LanguageModel, slot: int) -> None:
+    direction = _direction(model)
+    long = model.render(LONG, context=CONTEXT)
+    assert long.context_end is not None
+    for index in (0, long.context_end - 1, long.context_end, len(long.ids) - 1):
+        plain = _stream(model, [long], slot, index)
+        with model.edited([AddDirection(slot, direction, 2.0, "context")]):
+            edited = _stream(model, [long], slot, index)
+        expected = plain + 2.0 * direction if index < long.context_end else plain
+        torch.testing.assert_close(edited, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_every_row_of_a_padded_batch_is_edited_in_its_own_scope(model: LanguageModel) -> None:
+    prompts = [
+        model.render("Sing.\nLoud?", context="Sing."),
+        model.render(LONG, context=CONTEXT),
+        model.render("Go on.\nWhy", context="Go"),
+    ]
+    edits = [
+        AddDirection(1, _direction(model), 3.0, "context"),
+        ProjectOut(3, _direction(model, 1), "prompt"),
+    ]
+    with model.edited(edits):
+        together = model.capture(prompts, positions=("t_inst", "t_post_inst")).tensor
+        alone = [model.capture([p], positions=("t_inst", "t_post_inst")).tensor[0] for p in prompts]
+    torch.testing.assert_close(together, torch.stack(alone), rtol=1e-4, atol=1e-4)
+
+
+def test_projecting_out_leaves_no_component(model: LanguageModel) -> None:
+    direction = _direction(model)
+    with model.edited([ProjectOut(2, direction)]):
+        states = model.capture([SHORT, LONG], slots=[2]).tensor
+    along = states @ (direction / direction.norm())
+    assert float(along.abs().max()) < 1e-4 * float(states.norm(dim=-1).max())
+
+
+def test_generation_under_an_edit_is_the_same_with_and_without_cache(model: LanguageModel) -> None:
+    prompts = [model.render("Sing.\nLoud?", context="Sing."), model.render(LONG, context=CONTEXT)]
+    for scope in ("prompt", "context", "generated", "all"):
+        with model.edited([AddDirection(2, _direction(model), 4.0, scope)]):
+            cached = model.generate(prompts, max_new_tokens=8)
+            plain = model.generate(prompts, max_new_tokens=8, use_cache=False)
+            alone = [model.generate([prompt], max_new_tokens=8)[0] for prompt in prompts]
+        assert [reply.ids for reply in cached] == [reply.ids for reply in plain] == [r.ids for r in alone]
+
+
+def test_the_generated_scope_leaves_the_first_token_and_changes_later_ones(model: LanguageModel) -> None:
+    plain = model.generate([LONG], max_new_tokens=12)[0].ids
+    with model.edited([AddDirection(model.n_blocks, _direction(model), 500.0, "generated")]):
+        edited = model.generate([LONG], max_new_tokens=12)[0].ids
+    assert edited[0] == plain[0]
+    assert edited[1:] != plain[1:]
+
+
+def test_an_edit_that_matched_no_token_raises(qwen: LanguageModel) -> None:
+    with qwen.edited([AddDirection(1, _direction(qwen), 1.0, "generated")]):
+        with pytest.raises(EditMatchedNothing, match="generated"):
+            qwen.capture([LONG])
+        with pytest.raises(EditMatchedNothing, match="generated"):
+            qwen.generate([LONG], max_new_tokens=1)
+    with qwen.edited([AddDirection(3, _direction(qwen))]), pytest.raises(EditMatchedNothing, match="slot 3"):
+        qwen.capture([LONG], slots=[2])
+
+
+def test_a_context_edit_needs_a_context(qwen: LanguageModel) -> None:
+    with (
+        qwen.edited([AddDirection(1, _direction(qwen), 1.0, "context")]),
+        pytest.raises(LatentGuardError, match="context="),
+    ):
+        qwen.capture([LONG])
+
+
+def test_calling_the_model_around_the_package_raises(qwen: LanguageModel) -> None:
+    ids = torch.tensor([qwen.render(LONG).ids])
+    with qwen.edited([AddDirection(1, _direction(qwen))]), pytest.raises(UnscopedRun, match="capture"):
+        qwen.module(input_ids=ids)
+    qwen.module(input_ids=ids)
+
+
+def test_edits_are_gone_after_their_block_whatever_happens(qwen: LanguageModel) -> None:
+    plain = qwen.capture([LONG]).tensor
+    hooks = sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in qwen.module.modules())
+    with pytest.raises(RuntimeError, match="as if"), qwen.edited([AddDirection(0, _direction(qwen), 9.0)]):
+        raise RuntimeError("as if")
+    assert torch.equal(qwen.capture([LONG]).tensor, plain)
+    assert hooks == sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in qwen.module.modules())
+
+
+def test_edits_never_change_a_weight() -> None:
+    model = tiny("Llama")
+    before = {name: parameter.clone() for name, parameter in model.module.named_parameters()}
+    with model.edited(
+        [AddDirection(1, _direction(model), 5.0, "all"), ProjectOut(4, _direction(model), "all")]
+    ):
+        model.generate([LONG], max_new_tokens=3)
+    assert all(torch.equal(parameter, before[name]) for name, parameter in model.module.named_parameters())
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (AddDirection(9, torch.ones(32)), "slots 0..4"),
+        (AddDirection(0, torch.ones(7)), "shape"),
+        (AddDirection(0, torch.full((32,), float("nan"))), "NaN"),
+        (ProjectOut(0, torch.zeros(32)), "zero"),
+    ],
+)
+def test_an_edit_that_cannot_be_is_refused(
+    qwen: LanguageModel, edit: AddDirection | ProjectOut, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says), qwen.edited([edit]):
+        pass
