@@ -1,0 +1,83 @@
+"""Progress bars with the time left, on a terminal, for work that takes over two seconds."""
+
+import threading
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+PATIENCE = 2.0
+"""Seconds of work before a bar appears."""
+
+
+class Bars:
+    """One bar a stage of the work; satisfies `latentguard._progress.Progress`.
+
+    Says nothing where the console is not a terminal. Used as a context manager: the bars vanish at its end.
+    """
+
+    def __init__(self, console: Console, *, patience: float = PATIENCE) -> None:
+        self._console = console
+        self._patience = patience
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+        self._may_draw = False
+        self._timer = threading.Timer(patience, self._draw)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "Bars":
+        self._began = time.monotonic()
+        self._may_draw = self._console.is_terminal
+        if self._may_draw:
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._may_draw = False
+        self._timer.cancel()
+        self.hide()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """`done` of `total` steps of `stage`; a total of 0 is work of unknown length."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total or None)
+        finished = bool(total) and done >= total
+        self._progress.update(self._tasks[stage], completed=done, total=total or None, visible=not finished)
+        if self._may_draw and time.monotonic() - self._began >= self._patience:
+            self._draw()
+
+    def hide(self) -> None:
+        """Take the bars off the screen, so that a result can be printed there; the next step brings them back."""
+        with self._lock:
+            if self._progress.live.is_started:
+                self._progress.stop()
+
+    def _draw(self) -> None:
+        with self._lock:
+            if self._may_draw and not self._progress.live.is_started:
+                self._progress.start()

@@ -1,0 +1,71 @@
+"""Options that several commands share, each written once: its name, its type and its help."""
+
+import shlex
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from latentguard.cli._output import Output
+    from latentguard.lm import LanguageModel
+
+
+class Dtype(StrEnum):
+    """The number format a model runs in."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="[MODEL]",
+        help="A hub id, a local folder, a GGUF file (model.gguf or repo:file.gguf), or 'organism', "
+        "the small model with planted behaviour that ships with the package.",
+        show_default="organism",
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
+DtypeOption = Annotated[Dtype, typer.Option("--dtype", help="auto is chosen by measurement and printed.")]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else there.")]
+
+
+def command_line(context: typer.Context) -> str:
+    """The call as it was typed, for the record of where a number comes from."""
+    return shlex.join(["latentguard", *context.obj])
+
+
+def load_model(
+    name: str, output: "Output", *, device: str, dtype: Dtype, revision: str | None
+) -> "LanguageModel":
+    """The proved model, with what it has to say about itself on standard error."""
+    output.bars("loading the model", 0, 0)
+    import latentguard
+    from latentguard.cli import _quiet
+
+    _quiet.after_heavy_imports()
+    _check_device(device)
+    model = latentguard.load(name, device=device, dtype=dtype.value, revision=revision)
+    output.bars("loading the model", 1, 1)
+    for note in model.notes:
+        output.note(note)
+    return model
+
+
+def _check_device(device: str) -> None:
+    """Raise a usage error for a device that torch does not know or this machine does not have."""
+    import torch
+
+    if device == "auto":
+        return
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise typer.BadParameter(f"--device {device}: this machine cannot use it ({reason}).") from error

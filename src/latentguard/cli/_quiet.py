@@ -1,0 +1,55 @@
+"""The libraries below are told to keep their warnings and bars to themselves; `--verbose` leaves them be.
+
+This package's own warnings stay: one line each, on standard error.
+"""
+
+import os
+import sys
+import warnings
+from typing import TextIO
+
+from latentguard._text import inert
+
+_LIBRARIES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "huggingface_hub",
+    "datasets",
+    "sklearn",
+    "gguf",
+    "plotly",
+)
+
+
+def before_heavy_imports() -> None:
+    """Set what torch and transformers read when they are imported."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for library in _LIBRARIES:
+        warnings.filterwarnings("ignore", module=rf"{library}(\.|$)")
+    warnings.showwarning = _one_line
+
+
+def after_heavy_imports() -> None:
+    """Switch off the bars that loading weights and datasets would draw beside this program's own."""
+    import datasets
+    import transformers
+
+    if os.environ.get("TRANSFORMERS_VERBOSITY") == "error":
+        transformers.logging.disable_progress_bar()
+        datasets.disable_progress_bars()
+
+
+def _one_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"warning: {inert(str(message))}", file=file or sys.stderr)

@@ -1,0 +1,84 @@
+"""`latentguard organism train|verify`: rebuild the bundled model, and measure what is planted in it."""
+
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentguard.cli import _options
+from latentguard.cli._errors import CHECK_FAILED
+from latentguard.cli._folders import new_folder
+from latentguard.cli._output import shown, speaking, table
+
+organism_commands = typer.Typer(help="The small model with planted behaviour that ships with the package.")
+
+WRITTEN = frozenset(
+    {
+        "chat_template.jinja",
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "planted.safetensors",
+        "planted.json",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+)
+
+
+@organism_commands.callback()
+def organism() -> None:
+    """The small model with planted behaviour that ships with the package."""
+
+
+@organism_commands.command()
+def train(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the trained model.")],
+    seed: _options.Seed = 0,
+    as_json: _options.Json = False,
+) -> None:
+    """Rebuild the organism by its recipe: under 30 minutes on two cores."""
+    with speaking(as_json=as_json) as output, new_folder(out, ours=WRITTEN) as folder:
+        output.bars("preparing", 0, 0)
+        from latentguard import organism
+
+        organism.train(folder, seed=seed, progress=output.bars)
+        output.record({"out": str(out), "seed": seed})
+    output.show(f"The organism of seed {seed} is in {out}. Measure it: latentguard organism verify {out}")
+
+
+@organism_commands.command()
+def verify(
+    model: _options.Model = "organism",
+    seed: _options.Seed = 0,
+    device: _options.Device = "auto",
+    as_json: _options.Json = False,
+) -> None:
+    """What is planted in the organism against what is measured; exits 1 where a line misses its bound."""
+    with speaking(as_json=as_json) as output:
+        loaded = _options.load_model(
+            model, output, device=device, dtype=_options.Dtype.float32, revision=None
+        )
+        from latentguard.verify import verify_organism
+
+        lines = verify_organism(loaded, seed=seed, progress=output.bars)
+        rows = table("claim", "bound", "measured", "95 %", "n", "", numbers=("bound", "measured", "n"))
+        for line in lines:
+            low, high = line.interval
+            rows.add_row(
+                shown(f"{line.name} ({line.note})" if line.note else line.name),
+                line.bound,
+                f"{line.measured:.3f}",
+                f"{low:.3f} to {high:.3f}",
+                str(line.n),
+                "ok" if line.passed else "MISSED",
+            )
+            output.record(asdict(line) | {"measured": line.measured if isfinite(line.measured) else None})
+        output.show(rows)
+        missed = sum(not line.passed for line in lines)
+        output.show(f"{len(lines) - missed} of {len(lines)} lines hold.")
+    if missed:
+        raise typer.Exit(CHECK_FAILED)

@@ -1,0 +1,48 @@
+"""One call of the program, in this process: what it printed, where, and its exit code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Call:
+    """How one call of `latentguard` ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def latentguard(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Call]:
+    """Runs `latentguard ARGUMENTS...` from an empty folder of its own."""
+    from latentguard.cli._main import run
+
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def call(*arguments: object) -> Call:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Call(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny random chat model, as Hugging Face writes one; its context is 256 tokens."""
+    from tests.lm.tiny import tiny
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    model = tiny("Qwen3", max_position_embeddings=256)
+    model.module.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    return folder
