@@ -5,10 +5,12 @@ import random
 import pytest
 import torch
 
+from latentguard.lm import AddDirection, LanguageModel
 from latentguard.organism.architecture import Network, build, logits, slots
 from latentguard.organism.batches import Row, padded, row
 from latentguard.organism.grammar import Chat, Grammar
 from latentguard.organism.interchange import (
+    Added,
     Component,
     Copied,
     Planting,
@@ -103,6 +105,34 @@ def test_a_copy_is_written_at_its_token_and_never_after_the_prompt(rows: list[Ro
                 assert not where[index, len(each.encoded.ids) :].any()
                 if each.chat.context is not None and component == "harm":
                     assert not where[index, each.encoded.read_harm + 1 :].any()
+
+
+@torch.no_grad()
+def test_both_positions_are_read_at_every_slot_but_the_first(model: Network, rows: list[Row]) -> None:
+    ran = run(model, rows, PLANTING)
+    for index, each in enumerate(rows):
+        alone = model(torch.tensor([each.ids]), output_hidden_states=True).hidden_states
+        for slot in (1, 2):  # transformers gives the last slot after the final norm
+            entering = alone[slot][0]
+            close = {"atol": 1e-4, "rtol": 1e-4}
+            torch.testing.assert_close(ran.t_inst[index, slot - 1], entering[each.encoded.t_inst], **close)
+            torch.testing.assert_close(
+                ran.t_post_inst[index, slot - 1], entering[each.encoded.t_post_inst], **close
+            )
+
+
+@torch.no_grad()
+def test_a_push_is_what_an_edit_of_the_whole_prompt_is(
+    model: Network, tokenizer: ChatTokenizer, rows: list[Row]
+) -> None:
+    vector = torch.linspace(-1, 1, 64)
+    pushed = run(model, rows, PLANTING, Added(2, vector))
+    outside = LanguageModel(model, tokenizer, name="tiny")
+    with outside.edited([AddDirection(2, vector)]):
+        states = outside.capture([each.chat.messages for each in rows], positions=("t_inst", "t_post_inst"))
+    close = {"atol": 1e-4, "rtol": 1e-4}
+    torch.testing.assert_close(pushed.t_inst[:, 2:], states.at("t_inst")[:, 3:], **close)
+    torch.testing.assert_close(pushed.t_post_inst[:, 2:], states.at("t_post_inst")[:, 3:], **close)
 
 
 @torch.no_grad()

@@ -4,7 +4,8 @@
     prompts                                     the same as records for the other rooms
     tokenizer, encoding                         text to tokens, and where things are planted in them
     architecture, interchange, curriculum       the network, the planting, the order of lessons
-    batches, step, accuracy, train              the training run
+    batches, losses, separation, step           what one step of training scores
+    accuracy, training                          the run and its gauge
     planted                                     the truth about the shipped weights
 
 Because what is planted is known, it is the truth that every method of this package must recover. It tells
@@ -21,7 +22,7 @@ from latentguard.organism.prompts import (
     sample_prompts,
     training_prompts,
 )
-from latentguard.organism.train import STEPS, train
+from latentguard.organism.training import STEPS, train
 
 __all__ = [
     "PROMPT_KINDS",

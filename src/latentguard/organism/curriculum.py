@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from latentguard.organism.grammar import Chat, Grammar, Kind
+from latentguard.organism.interchange import Component
 
 _MIXTURE: Final[dict[Kind, float]] = {
     "direct": 36,
@@ -34,7 +35,8 @@ class Curriculum:
     interchange_from: float = 0.29
     rows: int = 50
     harm_rows: int = 32
-    decision_rows: int = 24
+    decision_rows: int = 20
+    pushed_rows: int = 10
     valence_first: float = 0.2
     valence_later: float = 0.08
 
@@ -48,6 +50,15 @@ class Curriculum:
 
     def valence_share(self, step: int) -> float:
         return self.valence_first if self.late_quadrant(step) < 0.5 else self.valence_later
+
+    def copies(self, component: Component) -> int:
+        """Rows a step into which this component is copied."""
+        return self.harm_rows if component == "harm" else self.decision_rows
+
+    def draw_kind(self, kind: Kind, step: int, count: int, rng: random.Random) -> list[Chat]:
+        """`count` chats of one kind, half of them harmful."""
+        grammar = Grammar(late_quadrant=self.late_quadrant(step))
+        return [grammar.chat(kind, rng.random() < 0.5, rng) for _ in range(count)]
 
     def draw(self, step: int, count: int, rng: random.Random, *, valence: bool = True) -> list[Chat]:
         """`count` chats of the mixture at `step`, half of them harmful where the kind allows it."""

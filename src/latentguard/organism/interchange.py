@@ -10,19 +10,21 @@ read and is idle: the answer then comes from the words.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from latentguard.organism.architecture import Network, logits, slots
+from latentguard.organism.architecture import Network, slots
 from latentguard.organism.batches import Row, padded
 
 HARM_SLOT = 3
 DECISION_SLOT = 6
 
 Component = Literal["harm", "decision"]
+COMPONENTS: Final[tuple[Component, ...]] = ("harm", "decision")
+_POSITIONS: Final = ("t_inst", "t_post_inst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,14 @@ class Copied:
     where: Bool[Tensor, "row token"]
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A vector added at one slot to every prompt token of every row, as an edit of scope "prompt" does."""
+
+    slot: int
+    vector: Float[Tensor, "hidden"]
+
+
 def source_position(row: Row, component: Component) -> int:
     return row.encoded.read_harm if component == "harm" else row.encoded.t_post_inst
 
@@ -68,7 +78,8 @@ def written_tokens(
 ) -> Bool[Tensor, "row token"]:
     """Where each row takes the copy: at the planted token alone or, in half of the rows, before it too.
 
-    Both are trained because both are used: reading is done at one token, steering on all of them.
+    Both are trained because both are used: reading is done at one token, steering on all of them. Harm is
+    never written after the instruction, so that the template's own tokens have no reason to carry it.
     """
     where = torch.zeros(len(rows), max(len(row.ids) for row in rows), dtype=torch.bool)
     for index, row in enumerate(rows):
@@ -76,8 +87,6 @@ def written_tokens(
         first = last if rng.random() < 0.5 else 0
         if first == 0 and component == "harm":
             first = rng.choice((0, row.encoded.first))
-            if row.chat.context is None:
-                last = rng.choice((last, row.encoded.t_post_inst))
         where[index, first : last + 1] = True
     return where
 
@@ -89,6 +98,14 @@ def _write(
     return states + torch.where(copied.where, change, 0.0)[..., None] * direction
 
 
+def _add(
+    states: Float[Tensor, "row token hidden"], rows: Sequence[Row], added: Added
+) -> Float[Tensor, "row token hidden"]:
+    lengths = torch.tensor([len(row.encoded.ids) for row in rows])
+    in_prompt = torch.arange(states.shape[1]) < lengths[:, None]
+    return states + in_prompt[..., None] * added.vector
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What one pass over a group of rows gave."""
@@ -96,44 +113,30 @@ class Ran:
     last: Float[Tensor, "row token hidden"]  # slot L
     harm: Float[Tensor, "row"]  # component along the planted direction at the planted token
     decision: Float[Tensor, "row"]
+    t_inst: Float[Tensor, "row slot hidden"]  # slots 1..L
+    t_post_inst: Float[Tensor, "row slot hidden"]
 
 
-def run(model: Network, rows: Sequence[Row], planting: Planting, copied: Copied | None = None) -> Ran:
-    """Run `rows`, writing `copied` on the way, and read both planted components."""
+def run(model: Network, rows: Sequence[Row], planting: Planting, change: Copied | Added | None = None) -> Ran:
+    """Run `rows`, making `change` on the way, and read both planted components and both positions."""
     passing = slots(model, padded(rows))
     everyone = torch.arange(len(rows))
+    places = {name: torch.tensor([getattr(row.encoded, name) for row in rows]) for name in _POSITIONS}
+    states: dict[str, list[Tensor]] = {name: [] for name in _POSITIONS}
     read: dict[Component, Tensor] = {}
     state = next(passing)
     for slot in range(len(model.model.layers)):
-        for component in ("harm", "decision"):
+        if isinstance(change, Added) and change.slot == slot:
+            state = _add(state, rows, change)
+        for component in COMPONENTS:
             if planting.slot(component) != slot:
                 continue
-            if copied is not None and copied.component == component:
-                state = _write(state, planting.direction(component), copied)
+            if isinstance(change, Copied) and change.component == component:
+                state = _write(state, planting.direction(component), change)
             tokens = torch.tensor([source_position(row, component) for row in rows])
             read[component] = state[everyone, tokens] @ planting.direction(component)
         state = passing.send(state)
-    return Ran(state, read["harm"], read["decision"])
-
-
-def answer_loss(model: Network, rows: Sequence[Row], ran: Ran) -> Float[Tensor, ""]:
-    """Mean over rows of the mean surprise of the answer's tokens, in nats."""
-    places = [(i, len(row.encoded.ids) - 1 + j) for i, row in enumerate(rows) for j in range(len(row.answer))]
-    targets = torch.tensor([token for row in rows for token in row.answer])
-    weights = torch.tensor([1 / (len(rows) * len(row.answer)) for row in rows for _ in row.answer])
-    return (_surprise(model, ran.last, places, targets) * weights).sum()
-
-
-def prompt_loss(model: Network, rows: Sequence[Row], ran: Ran) -> Float[Tensor, ""]:
-    """Mean surprise of the prompts' own tokens, in nats: what makes the trailing clause worth knowing."""
-    places = [(i, j) for i, row in enumerate(rows) for j in range(len(row.encoded.ids) - 1)]
-    targets = torch.tensor([token for row in rows for token in row.encoded.ids[1:]])
-    return _surprise(model, ran.last, places, targets).mean()
-
-
-def _surprise(
-    model: Network, last: Tensor, places: list[tuple[int, int]], targets: Tensor
-) -> Float[Tensor, "place"]:
-    index = torch.tensor(places)
-    said = logits(model, last[index[:, 0], index[:, 1]])
-    return torch.nn.functional.cross_entropy(said, targets, reduction="none")
+        for name in _POSITIONS:
+            states[name].append(state[everyone, places[name]])
+    at = {name: torch.stack(states[name], dim=1) for name in _POSITIONS}
+    return Ran(state, read["harm"], read["decision"], at["t_inst"], at["t_post_inst"])

@@ -14,18 +14,33 @@ from latentguard.organism.batches import Row, by_length, row
 from latentguard.organism.curriculum import Curriculum
 from latentguard.organism.grammar import Chat
 from latentguard.organism.interchange import (
+    COMPONENTS,
+    Added,
     Component,
     Copied,
     Planting,
-    answer_loss,
-    prompt_loss,
+    Ran,
     run,
     written_tokens,
 )
+from latentguard.organism.losses import answer_loss, prompt_loss
+from latentguard.organism.separation import Differences
 from latentguard.organism.tokenizer import ChatTokenizer
 
 _PROMPT_WEIGHT: Final = 0.7
+_SEPARATION_WEIGHT: Final = 1.0
+_PUSHES: Final = (0.5, 2.0)  # in lengths of the difference of means
 _GROUPS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What the ordinary rows of a step carry, in their order."""
+
+    harm: Float[Tensor, "row"]
+    decision: Float[Tensor, "row"]
+    t_inst: Float[Tensor, "row slot hidden"]
+    t_post_inst: Float[Tensor, "row slot hidden"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +54,66 @@ class Step:
     rng: random.Random
 
     def loss(self, step: int) -> Float[Tensor, ""]:
-        """Answers and prompts of the ordinary rows, and the answers of both kinds of copies, in nats."""
+        """Ordinary rows; once interchange has started also copies, and what keeps the directions apart."""
         chats = self.curriculum.draw(step, self.curriculum.rows, self.rng)
         rows = [row(chat, self.tokenizer, self.rng) for chat in chats]
-        loss, carried = self._ordinary(rows)
-        if self.curriculum.interchange(step):
-            counts: dict[Component, int] = {
-                "harm": self.curriculum.harm_rows,
-                "decision": self.curriculum.decision_rows,
-            }
-            for component, count in counts.items():
-                receivers = self.curriculum.draw(step, count, self.rng, valence=False)
-                sources = [self._source(rows, component) for _ in receivers]
-                copies = [
-                    self._due(chat, rows[source], component)
-                    for chat, source in zip(receivers, sources, strict=True)
-                ]
-                loss = loss + self._copied(copies, component, carried[component][torch.tensor(sources)])
-        return loss
+        loss, ran = self._ordinary(rows)
+        if not self.curriculum.interchange(step):
+            return loss
+        for component in COMPONENTS:
+            loss = loss + self._copied(step, rows, ran, component)
+        plain = torch.tensor([each.chat.kind == "direct" for each in rows])
+        harmful = torch.tensor([each.chat.harmful for each in rows])
+        apart = Differences.of(ran.t_inst[plain], ran.t_post_inst[plain], harmful[plain])
+        return loss + _SEPARATION_WEIGHT * apart.overlap() + self._pushed(step, apart)
 
-    def _ordinary(
-        self, rows: Sequence[Row]
-    ) -> tuple[Float[Tensor, ""], dict[Component, Float[Tensor, "row"]]]:
-        """Loss of the rows as they are, and what they carry along both planted directions."""
+    def _ordinary(self, rows: Sequence[Row]) -> tuple[Float[Tensor, ""], Carried]:
+        """Loss of the rows as they are, and what they carry."""
         loss = torch.zeros(())
-        harm, decision = torch.zeros(len(rows)), torch.zeros(len(rows))
+        order: list[int] = []
+        passes: list[Ran] = []
         for group in by_length(rows, _GROUPS):
             members = [rows[index] for index in group]
             ran = run(self.model, members, self.planting)
             answers, prompts = answer_loss(self.model, members, ran), prompt_loss(self.model, members, ran)
             loss = loss + len(members) / len(rows) * (answers + _PROMPT_WEIGHT * prompts)
-            places = (torch.tensor(group),)
-            harm = harm.index_put(places, ran.harm)
-            decision = decision.index_put(places, ran.decision)
-        return loss, {"harm": harm, "decision": decision}
+            order.extend(group)
+            passes.append(ran)
+        back = torch.tensor(order).argsort()
+        return loss, Carried(
+            harm=torch.cat([ran.harm for ran in passes])[back],
+            decision=torch.cat([ran.decision for ran in passes])[back],
+            t_inst=torch.cat([ran.t_inst for ran in passes])[back],
+            t_post_inst=torch.cat([ran.t_post_inst for ran in passes])[back],
+        )
+
+    def _copied(
+        self, step: int, sources: Sequence[Row], carried: Carried, component: Component
+    ) -> Float[Tensor, ""]:
+        """Loss of fresh chats into each of which the component of one of `sources` is copied."""
+        chats = self.curriculum.draw(step, self.curriculum.copies(component), self.rng, valence=False)
+        chosen = [self._source(sources, component) for _ in chats]
+        rows = [
+            self._due(chat, sources[source], component) for chat, source in zip(chats, chosen, strict=True)
+        ]
+        values = (carried.harm if component == "harm" else carried.decision)[torch.tensor(chosen)]
+        loss = torch.zeros(())
+        for group in by_length(rows, _GROUPS):
+            members = [rows[index] for index in group]
+            where = written_tokens(members, component, self.rng)
+            change = Copied(component, values[torch.tensor(group)], where)
+            ran = run(self.model, members, self.planting, change)
+            loss = loss + len(members) / len(rows) * answer_loss(self.model, members, ran)
+        return loss
+
+    def _pushed(self, step: int, apart: Differences) -> Float[Tensor, ""]:
+        """Loss of questions about prompts pushed along the refusal direction: their answers stay true."""
+        slot = self.rng.randrange(1, len(self.model.model.layers))
+        scale = self.rng.uniform(*_PUSHES)
+        change = Added(slot, scale * apart.refusal[slot - 1].detach())
+        chats = self.curriculum.draw_kind("inversion", step, self.curriculum.pushed_rows, self.rng)
+        rows = [row(chat, self.tokenizer, self.rng) for chat in chats]
+        return answer_loss(self.model, rows, run(self.model, rows, self.planting, change))
 
     def _source(self, rows: Sequence[Row], component: Component) -> int:
         """A row to copy from: each truth as often as the other, where the step's rows have both."""
@@ -87,18 +128,6 @@ class Step:
         if component == "harm":
             return row(chat, self.tokenizer, self.rng, harmful=truth)
         return row(chat, self.tokenizer, self.rng, refused=truth)
-
-    def _copied(
-        self, rows: Sequence[Row], component: Component, values: Float[Tensor, "row"]
-    ) -> Float[Tensor, ""]:
-        loss = torch.zeros(())
-        for group in by_length(rows, _GROUPS):
-            members = [rows[index] for index in group]
-            where = written_tokens(members, component, self.rng)
-            copied = Copied(component, values[torch.tensor(group)], where)
-            ran = run(self.model, members, self.planting, copied)
-            loss = loss + len(members) / len(rows) * answer_loss(self.model, members, ran)
-        return loss
 
 
 def _truth(source: Row, component: Component) -> bool:

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from latentguard.organism import planted_circuit, train
-from latentguard.organism.train import learning_rate
+from latentguard.organism.training import learning_rate
 
 STEPS = 2
 

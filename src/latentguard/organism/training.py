@@ -20,7 +20,7 @@ from latentguard.organism.planted import save_planted
 from latentguard.organism.step import Step
 from latentguard.organism.tokenizer import train_tokenizer
 
-STEPS: Final = 1200
+STEPS: Final = 1000
 _LEARNING_RATE: Final = 2e-3
 _WARM_UP: Final = 0.125
 _GAUGE_EVERY: Final = 100
