@@ -1,1 +1,31 @@
-"""The Latent Guard: fit, calibrate, score, evaluate, save and load."""
+"""The Latent Guard: fit, calibrate, score, evaluate, save and load.
+
+`Guard.fit` turns labelled prompts into a linear probe on a few slots; `Guard.score` reads it with one
+forward pass a prompt; `Guard.evaluate` sets it beside its baselines.
+"""
+
+from latentguard.guard.artefact import read_manifest
+from latentguard.guard.calibration import Calibration
+from latentguard.guard.cells import Position
+from latentguard.guard.evaluation import Evaluation, Measured, Row
+from latentguard.guard.guard import Guard
+from latentguard.guard.manifest import Manifest
+from latentguard.guard.probe import METHODS, Method
+from latentguard.guard.statistics import Estimate
+from latentguard.guard.verdict import Verdict, Verdicts
+
+__all__ = [
+    "METHODS",
+    "Calibration",
+    "Estimate",
+    "Evaluation",
+    "Guard",
+    "Manifest",
+    "Measured",
+    "Method",
+    "Position",
+    "Row",
+    "Verdict",
+    "Verdicts",
+    "read_manifest",
+]

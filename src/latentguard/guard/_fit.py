@@ -1,0 +1,257 @@
+"""Fitting a guard, from prompts to a manifest and its tensors. The public door is `Guard.fit`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from latentguard._progress import Progress
+from latentguard.beliefs import Behaviour
+from latentguard.data import Endings, data_hash
+from latentguard.guard.calibration import Calibration, calibrate
+from latentguard.guard.captured import Captured, capture_fit
+from latentguard.guard.cells import BOTH, Cells, Position
+from latentguard.guard.choice import Choice, choose, mask, windows
+from latentguard.guard.fitting_data import FittingData, is_harmful, text_hash
+from latentguard.guard.manifest import Fitted, FittedOn, FittedUntrained, Manifest
+from latentguard.guard.methods import fit_probe
+from latentguard.guard.probe import Method, Probe
+from latentguard.guard.refusal import AT, RefusalFit, clusters_among, fit_refusal, refusal_scores
+from latentguard.guard.text_baselines import TextBaselines, fit_text_baselines
+from latentguard.guard.untrained import fit_untrained
+from latentguard.lm import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a fit was asked for; several methods or positions mean: choose on validation."""
+
+    methods: tuple[Method, ...]
+    positions: tuple[Position, ...]
+    slots: tuple[int, ...] | None
+    endings: Endings
+    target_fpr: float | None
+    untrained_copies: int
+    permutations: int
+    seed: int
+
+    def runs(self, deepest: int) -> list[tuple[int, ...]]:
+        """The runs of slots to compare, none deeper than `deepest`."""
+        return windows(deepest) if self.slots is None else [self.slots]
+
+    def slots_read(self, n_blocks: int) -> tuple[int, ...]:
+        """Every slot that any run holds."""
+        return tuple(range(1, n_blocks + 1)) if self.slots is None else self.slots
+
+
+def fit(
+    model: LanguageModel,
+    data: FittingData,
+    options: Options,
+    behaviour: Behaviour | None,
+    *,
+    progress: Progress,
+) -> tuple[Manifest, dict[str, Tensor]]:
+    """Everything `Guard.fit` promises; `behaviour` is None where no refusal belief is wanted."""
+    slots = options.slots_read(model.n_blocks)
+    why_not, counts = _refusal_unavailable(behaviour, data)
+    captured = capture_fit(
+        model, data, endings=options.endings, positions=BOTH, slots=slots, progress=progress
+    )
+    choice, probe = _best(captured, options, model.n_blocks)
+    refusal = _refusal(captured, data, behaviour, options, model.n_blocks) if why_not is None else None
+    tensors = _tensors(captured, choice, probe, refusal)
+    calibrations = _calibrations(captured, data, choice, probe, refusal, options)
+    for number in range(options.permutations):
+        permuted = _permuted(captured, data, choice, options.seed + number)
+        name = f"permuted_{number}"
+        calibrations[name] = _calibrated(permuted, captured, choice.cells, data, options)
+        tensors |= {f"{name}.weights": permuted.weights, f"{name}.bias": permuted.bias}
+    text = fit_text_baselines(data.train)
+    calibrations |= _text_calibrations(text, data, options)
+    del captured
+    untrained = _untrained(model, data, choice, options, tensors, calibrations, progress)
+    manifest = Manifest(
+        model=model.identity(),
+        fitted=_fitted(choice, options),
+        refusal=None if refusal is None else refusal.record,
+        refusal_unavailable=why_not,
+        behaviour=counts,
+        calibrations=calibrations,
+        untrained=untrained,
+        permutations=options.permutations,
+        text=text,
+        data=_fitted_on(data),
+    )
+    return manifest, {name: tensor.float().contiguous() for name, tensor in tensors.items()}
+
+
+def _refusal_unavailable(behaviour: Behaviour | None, data: FittingData) -> tuple[str | None, dict[str, int]]:
+    if behaviour is None:
+        return "the model was not asked to reply when this guard was fitted", {}
+    part, found = clusters_among(behaviour, data.train)
+    return found.too_few, part.counts()
+
+
+def _best(captured: Captured, options: Options, n_blocks: int) -> tuple[Choice, Probe]:
+    """Fit every method on every cell, choose on validation, and keep the probe of the chosen cells."""
+    wanted = BOTH if len(options.positions) > 1 or options.positions[0] == "both" else options.positions
+    read = Cells(tuple(wanted), captured.train.slots)
+    states, validation = read.of(captured.train), read.of(captured.validation)
+    probes = {method: fit_probe(states, captured.train_harmful, method) for method in options.methods}
+    scores = {method: probe.cell_scores(validation) for method, probe in probes.items()}
+    choice = choose(
+        scores,
+        read,
+        captured.validation_harmful,
+        positions=options.positions,
+        slots=options.runs(n_blocks),
+    )
+    return choice, probes[choice.method].at(choice.cells.within(read))
+
+
+def _refusal(
+    captured: Captured,
+    data: FittingData,
+    behaviour: Behaviour | None,
+    options: Options,
+    n_blocks: int,
+) -> RefusalFit | None:
+    if behaviour is None:
+        return None
+    return fit_refusal(
+        captured.train.at(AT),
+        captured.train_owners,
+        captured.written.at(AT),
+        data.validation,
+        behaviour,
+        slots=captured.train.slots,
+        runs=options.runs(n_blocks),
+    )
+
+
+def _tensors(
+    captured: Captured, choice: Choice, probe: Probe, refusal: RefusalFit | None
+) -> dict[str, Tensor]:
+    """The guard's probe, and the centroids of both beliefs."""
+    at_instruction = Cells(("t_inst",), choice.cells.slots).of(captured.train)
+    harmful = captured.train_harmful
+    tensors = {
+        "probe.weights": probe.weights,
+        "probe.bias": probe.bias,
+        "harmfulness.positive": at_instruction[harmful].mean(dim=0),
+        "harmfulness.negative": at_instruction[~harmful].mean(dim=0),
+    }
+    if refusal is not None:
+        tensors |= {"refusal.positive": refusal.positive, "refusal.negative": refusal.negative}
+    return tensors
+
+
+def _calibrated(
+    probe: Probe, captured: Captured, cells: Cells, data: FittingData, options: Options
+) -> Calibration:
+    scores = probe.scores(cells.of(captured.written)).double().numpy()
+    return calibrate(scores, is_harmful(data.validation).numpy(), target_fpr=options.target_fpr)
+
+
+def _calibrations(
+    captured: Captured,
+    data: FittingData,
+    choice: Choice,
+    probe: Probe,
+    refusal: RefusalFit | None,
+    options: Options,
+) -> dict[str, Calibration]:
+    found = {"guard": _calibrated(probe, captured, choice.cells, data, options)}
+    if refusal is not None:
+        states = Cells((AT,), refusal.record.slots).of(captured.written)
+        scores = refusal_scores(states, refusal.positive, refusal.negative)
+        found["refusal_belief"] = calibrate(
+            scores, is_harmful(data.validation).numpy(), target_fpr=options.target_fpr
+        )
+    return found
+
+
+def _text_calibrations(text: TextBaselines, data: FittingData, options: Options) -> dict[str, Calibration]:
+    harmful = is_harmful(data.validation).numpy()
+    scored = {
+        "length": text.length(data.validation),
+        "final_punctuation": text.ending(data.validation),
+        "tfidf": text.tfidf(data.validation),
+    }
+    return {
+        name: calibrate(scores, harmful, target_fpr=options.target_fpr) for name, scores in scored.items()
+    }
+
+
+def _permuted(captured: Captured, data: FittingData, choice: Choice, seed: int) -> Probe:
+    """The guard's method on the guard's cells, with the labels of the training prompts shuffled."""
+    labels = is_harmful(data.train)
+    shuffled = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
+    label_of = {prompt: bool(label) for prompt, label in zip(data.train, shuffled, strict=True)}
+    return fit_probe(
+        choice.cells.of(captured.train),
+        mask(label_of[owner] for owner in captured.train_owners),
+        choice.method,
+    )
+
+
+def _untrained(
+    model: LanguageModel,
+    data: FittingData,
+    choice: Choice,
+    options: Options,
+    tensors: dict[str, Tensor],
+    calibrations: dict[str, Calibration],
+    progress: Progress,
+) -> tuple[FittedUntrained, ...]:
+    """Fit the copies one after the other; their probes join `tensors`, their calibrations `calibrations`."""
+    records: list[FittedUntrained] = []
+    for number in range(options.untrained_copies):
+        found = fit_untrained(
+            model,
+            data,
+            seed=options.seed + number,
+            method=choice.method,
+            position="both" if len(choice.cells.positions) > 1 else _single(choice.cells.positions),
+            runs=options.runs(max(choice.cells.slots)),
+            endings=options.endings,
+            target_fpr=options.target_fpr,
+            progress=progress,
+        )
+        name = f"untrained_{number}"
+        calibrations[name] = found.calibration
+        tensors |= {f"{name}.weights": found.probe.weights, f"{name}.bias": found.probe.bias}
+        records.append(found.record)
+    return tuple(records)
+
+
+def _single(positions: Sequence[str]) -> Position:
+    return "t_inst" if positions[0] == "t_inst" else "t_post_inst"
+
+
+def _fitted(choice: Choice, options: Options) -> Fitted:
+    return Fitted(
+        method=choice.method,
+        positions=choice.cells.positions,
+        slots=choice.cells.slots,
+        validation_auroc=choice.auroc,
+        considered=choice.considered,
+        target_fpr=options.target_fpr,
+        endings=options.endings,
+        seed=options.seed,
+    )
+
+
+def _fitted_on(data: FittingData) -> FittedOn:
+    train, validation = is_harmful(data.train), is_harmful(data.validation)
+    return FittedOn(
+        train_harmful=int(train.sum()),
+        train_harmless=int((~train).sum()),
+        validation_harmful=int(validation.sum()),
+        validation_harmless=int((~validation).sum()),
+        train_hash=data_hash(data.train),
+        validation_hash=data_hash(data.validation),
+        seen=tuple(sorted({text_hash(prompt) for prompt in (*data.train, *data.validation)})),
+    )

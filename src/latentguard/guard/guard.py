@@ -1,0 +1,209 @@
+"""The Latent Guard: flags harmful prompts by what the model itself believes, at the price of its prefill."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from latentguard._progress import Progress, silent
+from latentguard.beliefs import Behaviour, observe
+from latentguard.data import Endings, Prompt, Split, data_hash
+from latentguard.errors import TooFewPrompts
+from latentguard.guard import artefact
+from latentguard.guard._evaluate import above_untrained, measure, rows
+from latentguard.guard._fit import Options, fit
+from latentguard.guard.baselines import with_baselines
+from latentguard.guard.cells import Position
+from latentguard.guard.evaluation import Evaluation
+from latentguard.guard.fitting_data import Promptlike, fitting_data, prompts_of, text_hash
+from latentguard.guard.manifest import Manifest
+from latentguard.guard.probe import Method
+from latentguard.guard.sampling import RESAMPLES, Sample
+from latentguard.guard.scoring import Scores, joined, needs, scored, verdicts
+from latentguard.guard.verdict import Verdicts
+from latentguard.lm import LanguageModel
+
+PROMPTS_AT_ONCE = 512
+AUTO_METHODS: tuple[Method, ...] = ("belief", "mean_difference", "lda")
+AUTO_POSITIONS: tuple[Position, ...] = ("t_inst", "t_post_inst", "both")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guard:
+    """A fitted guard beside the model it reads. Made by `Guard.fit` or `Guard.load`."""
+
+    model: LanguageModel
+    manifest: Manifest
+    tensors: dict[str, Tensor]
+    transfer: tuple[str, ...] = ()
+    """What differs from the model it was fitted on; recorded by every verdict."""
+
+    @classmethod
+    def fit(
+        cls,
+        model: LanguageModel,
+        harmful: Sequence[Promptlike] | Split | None = None,
+        harmless: Sequence[Promptlike] | None = None,
+        *,
+        method: Method | Literal["auto"] = "auto",
+        position: Position | Literal["auto"] = "t_inst",
+        slots: Sequence[int] | Literal["auto"] = "auto",
+        endings: Endings = "balanced",
+        target_fpr: float | None = None,
+        validation: Sequence[Prompt] | None = None,
+        behaviour: Behaviour | Literal["observe", "skip"] = "observe",
+        untrained_copies: int = 3,
+        permutations: int = 5,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> "Guard":
+        """Fit on harmful and harmless prompts, on a `Split`, or by default on the package's contrast set.
+
+        Weights are fitted on training prompts with the given `endings`. Slots, threshold and calibration, and
+        method and position where "auto", are chosen on validation prompts: `validation` (labelled), the part
+        a `Split` brings, or 30 % of the prompts given. `target_fpr` in [0, 1] asks for a threshold with that
+        share of false alarms there. Harmfulness is fitted on labels; the refusal belief on what the model
+        does with the training prompts: `behaviour` as observed before, "observe" to let it reply now, "skip"
+        to do without.
+
+        Raises `TooFewPrompts` where a class is missing, `ValueError` for options that make no sense.
+        """
+        if target_fpr is not None and not 0 <= target_fpr <= 1:
+            raise ValueError(f"target_fpr is a share between 0 and 1, not {target_fpr}")
+        data = fitting_data(harmful, harmless, validation, seed=seed)
+        options = Options(
+            methods=AUTO_METHODS if method == "auto" else (method,),
+            positions=AUTO_POSITIONS if position == "auto" else (position,),
+            slots=None if slots == "auto" else _slots(slots, model),
+            endings=endings,
+            target_fpr=target_fpr,
+            untrained_copies=untrained_copies,
+            permutations=permutations,
+            seed=seed,
+        )
+        if behaviour == "observe":
+            seen = observe(model, [*data.train, *data.validation], progress=progress)
+        else:
+            seen = None if behaviour == "skip" else behaviour
+        manifest, tensors = fit(model, data, options, seen, progress=progress)
+        return cls(model=model, manifest=manifest, tensors=tensors)
+
+    def score(self, prompts: Sequence[Promptlike], *, progress: Progress = silent) -> Verdicts:
+        """One verdict a prompt, in order; prompts are read as they are, to the deepest slot used."""
+        given = prompts_of(prompts)
+        return Verdicts(
+            verdicts(self._scores(given, progress), self.manifest, self.transfer), [one.text for one in given]
+        )
+
+    def evaluate(
+        self,
+        labelled: Sequence[Prompt],
+        *,
+        behaviour: Behaviour | None = None,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> Evaluation:
+        """Measure the guard and its baselines on labelled prompts.
+
+        Prompts that the guard was fitted or chosen on are left out and counted, unlabelled ones too. With
+        `behaviour` (the model's decisions on these prompts), rows for the accepted and the refused ones are
+        added. Raises `TooFewPrompts` where a class is empty after that.
+        """
+        seen = frozenset(self.manifest.data.seen)
+        with_label = [one for one in labelled if one.label is not None]
+        prompts = [one for one in with_label if text_hash(one) not in seen]
+        _check_classes(prompts, n_seen=len(with_label) - len(prompts))
+        scores = self._scores(prompts, progress, permutations=self.manifest.permutations)
+        everything = with_baselines(
+            self.model, self.manifest, self.tensors, prompts, scores, progress=progress
+        )
+        sample = Sample.of(prompts, resamples=resamples, seed=seed)
+        guard, *baselines = measure(everything, sample)
+        above, statement = above_untrained(next((one for one in baselines if one.name == "untrained"), None))
+        fitted = self.manifest.fitted
+        return Evaluation(
+            model=self.model.name,
+            method=fitted.method,
+            positions=fitted.positions,
+            slots=fitted.slots,
+            threshold=self.manifest.calibration.threshold,
+            transfer=self.transfer,
+            n_harmful=int(sample.harmful.sum()),
+            n_harmless=int((~sample.harmful).sum()),
+            left_out_seen=len(with_label) - len(prompts),
+            left_out_unlabelled=len(labelled) - len(with_label),
+            resamples=resamples,
+            seed=seed,
+            data_hash=data_hash(prompts),
+            guard=guard,
+            baselines=tuple(baselines),
+            rows=rows(everything[0], prompts, sample, behaviour),
+            above_untrained=above,
+            statement=statement,
+            prompts=tuple(prompts),
+            verdicts=tuple(verdicts(scores, self.manifest, self.transfer)),
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Write guard.safetensors and guard.json into `folder`, whole or not at all."""
+        artefact.write(Path(folder), self.manifest, self.tensors)
+
+    @classmethod
+    def load(cls, folder: str | Path, model: LanguageModel, *, transfer: bool = False) -> "Guard":
+        """Read a guard for use beside `model`.
+
+        Raises `ArtefactMismatch` where a file is missing or damaged, or where the guard was fitted on other
+        weights, another template or tokenizer; the latter is allowed with `transfer`.
+        """
+        manifest, tensors = artefact.read(Path(folder))
+        differing = artefact.check_model(Path(folder), manifest.model, model.identity(), transfer=transfer)
+        return cls(model=model, manifest=manifest, tensors=tensors, transfer=differing)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must be told about this guard, a sentence each."""
+        found: list[str] = []
+        if self.manifest.refusal_unavailable is not None:
+            found.append(f"refusal belief and verdict unavailable: {self.manifest.refusal_unavailable}")
+        if self.transfer:
+            found.append(f"fitted on {self.manifest.model.name}; {', '.join(self.transfer)} differ here")
+        given = self.model.identity().dtype
+        if given != self.manifest.model.dtype:
+            found.append(f"fitted in {self.manifest.model.dtype}, read here in {given}")
+        return tuple(found)
+
+    def _scores(self, prompts: Sequence[Prompt], progress: Progress, *, permutations: int = 0) -> Scores:
+        """Scores of prompts, some hundreds at a time: their states never all lie in memory."""
+        wanted = needs(self.manifest)
+        parts: list[Scores] = []
+        for first in range(0, len(prompts), PROMPTS_AT_ONCE):
+            states = self.model.capture(
+                [prompt.messages for prompt in prompts[first : first + PROMPTS_AT_ONCE]],
+                positions=wanted.positions,
+                slots=wanted.slots,
+                progress=progress,
+            )
+            parts.append(scored(states, self.manifest, self.tensors, permutations=permutations))
+        return joined(parts)
+
+
+def _slots(slots: Sequence[int], model: LanguageModel) -> tuple[int, ...]:
+    chosen = tuple(sorted(set(slots)))
+    if not chosen or chosen[0] < 0 or chosen[-1] > model.n_blocks:
+        raise ValueError(
+            f"slots are among 0 to {model.n_blocks} for this model, at least one; got {list(slots)}"
+        )
+    return chosen
+
+
+def _check_classes(prompts: Sequence[Prompt], *, n_seen: int) -> None:
+    harmful = sum(prompt.label == "harmful" for prompt in prompts)
+    if min(harmful, len(prompts) - harmful) == 0:
+        raise TooFewPrompts(
+            f"an evaluation needs both classes; there are {harmful} harmful and "
+            f"{len(prompts) - harmful} harmless prompts, after {n_seen} were left out because the guard was fitted on them.\n"
+            "  Give labelled prompts of both classes that are not in the fitting data."
+        )

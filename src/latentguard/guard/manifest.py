@@ -1,0 +1,105 @@
+"""guard.json: everything about a fitted guard that is not a tensor, as one checked record."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from latentguard.data import Endings
+from latentguard.guard.calibration import Calibration
+from latentguard.guard.cells import Cells
+from latentguard.guard.probe import Method
+from latentguard.guard.text_baselines import TextBaselines
+from latentguard.lm import Identity
+
+SCHEMA_VERSION = 1
+
+
+class Record(BaseModel):
+    """A part of guard.json: frozen, and nothing in it that this version does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fitted(Record):
+    """What the guard reads, and how that was chosen."""
+
+    method: Method
+    positions: tuple[str, ...]
+    slots: tuple[int, ...]
+    validation_auroc: float
+    """AUROC on the validation prompts that the choice was made on; the best of `considered` candidates."""
+    considered: int
+    target_fpr: float | None
+    endings: Endings
+    seed: int
+
+    @property
+    def cells(self) -> Cells:
+        """The (position, slot) pairs read for the score."""
+        return Cells(self.positions, self.slots)
+
+
+class FittedRefusal(Record):
+    """The refusal belief: read at t_post_inst, positive above `threshold`."""
+
+    slots: tuple[int, ...]
+    threshold: float
+    n_refused: int
+    """Refused-harmful training prompts in the positive mean."""
+    n_accepted: int
+    validation_auroc: float | None
+    """How well it ranks refused above accepted validation prompts; None with too few of either."""
+
+
+class FittedUntrained(Record):
+    """The same pipeline fitted on one re-initialised copy of the model."""
+
+    seed: int
+    fingerprint: str
+    slots: tuple[int, ...]
+    """The copy's own choice of slots, by the same rule, no deeper than the guard's."""
+    validation_auroc: float
+
+
+class FittedOn(Record):
+    """The data: counts, hashes, and which prompts an evaluation must leave out."""
+
+    train_harmful: int
+    train_harmless: int
+    validation_harmful: int
+    validation_harmless: int
+    train_hash: str
+    validation_hash: str
+    seen: tuple[str, ...]
+    """Short hashes of every training and validation prompt; no text."""
+
+
+class Manifest(Record):
+    """A guard without its tensors."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    model: Identity
+    fitted: Fitted
+    refusal: FittedRefusal | None
+    refusal_unavailable: str | None
+    """Why there is no refusal belief, with the counts."""
+    behaviour: dict[str, int]
+    """Training prompts in each verdict cell; empty where no reply was asked for."""
+    calibrations: dict[str, Calibration]
+    """For the guard and each baseline, fitted on the same validation prompts."""
+    untrained: tuple[FittedUntrained, ...]
+    permutations: int
+    text: TextBaselines
+    data: FittedOn
+    tensors_sha256: str = ""
+    """Of guard.safetensors."""
+
+    @property
+    def calibration(self) -> Calibration:
+        """The guard's own."""
+        return self.calibrations["guard"]
+
+    @property
+    def deepest_slot(self) -> int:
+        """The deepest slot of the score; nothing beyond it is run for it."""
+        return max(self.fitted.slots)

@@ -1,0 +1,62 @@
+"""The bootstrap over evaluated prompts: one set of draws for everything, so that differences are paired."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from latentguard.data import Prompt
+from latentguard.guard.metrics import resampled
+from latentguard.guard.statistics import Estimate
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Labels of the evaluated prompts and how often each was drawn in each resample.
+
+    Prompts with one `base_id` are drawn together. Groups of the same classes and sources form a stratum.
+    """
+
+    harmful: Bool[np.ndarray, " prompt"]
+    draws: Float[np.ndarray, "resample prompt"]
+
+    @classmethod
+    def of(cls, prompts: Sequence[Prompt], *, resamples: int, seed: int) -> "Sample":
+        """Draw `resamples` times; 0 draws nothing."""
+        groups = _numbered(
+            [
+                ("base", one.base_id) if one.base_id else ("row", str(index))
+                for index, one in enumerate(prompts)
+            ]
+        )
+        kinds: dict[int, set[tuple[str | None, str | None]]] = {}
+        for group, one in zip(groups, prompts, strict=True):
+            kinds.setdefault(group, set()).add((one.label, one.source))
+        strata = _numbered([frozenset(kinds[group]) for group in groups])
+        return cls(
+            harmful=np.array([one.label == "harmful" for one in prompts], dtype=bool),
+            draws=resampled(np.array(groups), np.array(strata), resamples=resamples, seed=seed),
+        )
+
+    def with_all(self) -> Float[np.ndarray, "resample prompt"]:
+        """The draws, below a first row that takes every prompt once."""
+        return np.concatenate([np.ones((1, len(self.harmful)), dtype=self.draws.dtype), self.draws])
+
+
+def estimate(values: Float[np.ndarray, " resample"], *, n: int) -> Estimate:
+    """The first value, with the 2.5 and 97.5 percentiles of the others as its interval."""
+    if not np.isfinite(values[0]):
+        return Estimate(value=None, n=n)
+    drawn = values[1:][np.isfinite(values[1:])]
+    if len(drawn) == 0:
+        return Estimate(value=float(values[0]), n=n)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(value=float(values[0]), low=float(low), high=float(high), n=n)
+
+
+def _numbered(names: Sequence[object]) -> list[int]:
+    numbers: dict[object, int] = {}
+    return [numbers.setdefault(name, len(numbers)) for name in names]

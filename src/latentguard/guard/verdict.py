@@ -1,0 +1,73 @@
+"""What a guard says of one prompt."""
+
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from latentguard._text import inert
+from latentguard.beliefs import Cell
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Belief and predicted decision for one prompt, from one forward pass without a reply."""
+
+    harmfulness: float
+    """Harmfulness belief at t_inst over the guard's slots: mean cosine difference, in [-2, 2]."""
+    score: float
+    """What the guard's method computed; higher is nearer to harmful. Equal to the belief for that method."""
+    probability: float
+    """Calibrated P(harmful), at the validation set's share of harmful prompts."""
+    flagged: bool
+    """The score reached the threshold chosen on validation prompts."""
+    refusal: float | None
+    """Refusal belief at t_post_inst, in [-2, 2]; None where the model gave no refusal cluster."""
+    predicted_refused: bool | None
+    """Whether the model is expected to refuse, from the refusal belief; None where that is None."""
+    cell: Cell | None
+    """`flagged` x `predicted_refused`, one of the four verdict cells; None without a refusal belief."""
+    transfer: tuple[str, ...] = ()
+    """What differs from the model this guard was fitted on; empty where nothing does."""
+
+
+class Verdicts(list[Verdict]):
+    """The verdicts of several prompts, in their order, beside the text of each."""
+
+    def __init__(self, verdicts: list[Verdict], texts: list[str]) -> None:
+        super().__init__(verdicts)
+        self.texts = texts
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """One row a prompt: its text, and the fields of its verdict."""
+        import pandas
+
+        rows = [{"prompt": text} | asdict(one) for text, one in zip(self.texts, self, strict=True)]
+        return pandas.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks; prompts are shown inert."""
+        head = ("prompt", "harmfulness", "P(harmful)", "flagged", "refusal", "verdict")
+        rows = [
+            (
+                inert(text, limit=80),
+                f"{one.harmfulness:+.3f}",
+                f"{one.probability:.2f}",
+                "yes" if one.flagged else "no",
+                "unavailable" if one.refusal is None else f"{one.refusal:+.3f}",
+                one.cell or "unavailable",
+            )
+            for text, one in zip(self.texts, self, strict=True)
+        ]
+        return html_table(head, rows)
+
+
+def html_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A plain HTML table, everything escaped."""
+    cells = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(inert(value))}</td>" for value in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
