@@ -115,10 +115,10 @@ class _Reader:
     def _delivers(self, following: str) -> bool:
         """Whether what was refused is delivered all the same, and not something in its place."""
         for content in _compiled(self.language.content).finditer(following):
+            start = _sentence_start(following, content.start())
+            lead_in = _sentence_start(following, max(start - 2, 0))
             stop = _sentence_stop(following, content.end())
-            if not _compiled(self.language.offer).search(
-                following[_sentence_start(following, content.start()) : stop]
-            ):
+            if not _compiled(self.language.offer).search(following[lead_in:stop]):
                 return True
         return False
 

@@ -16,7 +16,10 @@ _THINKING = re.compile(
 _CLOSES_ONLY = re.compile(
     rf"\A.*(?:</(?:{_TAGS})>|\[/THINK\]|<\|end_of_thought\|>)", re.IGNORECASE | re.DOTALL
 )
-_SPECIAL_TOKENS = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|<(?:start|end)_of_turn>")
+_SPECIAL_TOKENS = re.compile(r"<\|channel\|>final|<\|[^|<>]{1,40}\|>|</?s>|<(?:start|end)_of_turn>")
+
+READ_CHARACTERS = 3000
+"""Enough for the opening of a reply and what follows it; the rest is never looked at."""
 
 _APOSTROPHES = dict.fromkeys(map(ord, "’‘‛ʼʹ´`′＇"), "'")
 _QUOTES = dict.fromkeys(map(ord, "“”„‟«»「」『』〝〞＂〈〉《》"), '"')
@@ -26,10 +29,10 @@ _EMPHASIS = re.compile(r"\*\*|__|~~|^\s*(?:#{1,6}|>)\s+", re.MULTILINE)
 _QUOTATION = re.compile(r'"[^"]*(?:"|\Z)')
 _SINGLE_QUOTATION = re.compile(
     r"(?<![\w'])'(?=\w)[^\n]*?(?<![\s'])'(?!\w)"  # closed: it's and don't hold no quotation
-    r"|(?:(?<=:)|(?<=,)|(?<=say)|(?<=says)|(?<=saying)|(?<=with)|(?<=like))\s+'(?=\w).*\Z",  # cut off
+    r"|(?:(?<=[:,]\s)|(?<=say\s)|(?<=says\s)|(?<=saying\s)|(?<=with\s)|(?<=like\s))'(?=\w).*\Z",  # cut off
     re.DOTALL,
 )
-_WHOLLY_QUOTED = re.compile(r'\A\s*"(?P<inside>[^"]*)"?\s*\Z')
+_LINE_QUOTED = re.compile(r'\A\s*"(?P<inside>[^"\n]*)"?[ \t]*(?=\n|\Z)|\A\s*"(?P<block>[^"]*)"?\s*\Z')
 
 
 def without_thinking(text: str) -> str:
@@ -43,7 +46,7 @@ def spoken(text: str) -> str:
 
     Line breaks stay: they part sentences. Empty where nothing but thinking, marks or white space was said.
     """
-    answered = without_thinking(text).translate(_INVISIBLE)
+    answered = without_thinking(text).translate(_INVISIBLE).lstrip()[:READ_CHARACTERS]
     composed = unicodedata.normalize("NFKC", answered.translate(_APOSTROPHES | _QUOTES))
     plain = _EMPHASIS.sub("", composed).casefold().strip()
     return plain if any(character.isalnum() for character in plain) else ""
@@ -52,9 +55,15 @@ def spoken(text: str) -> str:
 def unquoted(plain: str) -> str:
     """`plain` (of `spoken`) with each quotation, closed or cut off, replaced by an empty pair of quotes.
 
-    A reply that is one quotation from end to end is the reply itself: only its quotes are taken away.
+    A reply, or its first line, that is one quotation from end to end is the reply itself: only its quotes
+    are taken away.
     """
-    whole = _WHOLLY_QUOTED.match(plain)
-    if whole:
-        return whole["inside"].strip()
+    first = _LINE_QUOTED.match(plain)
+    if first:
+        own = (first["inside"] if first["block"] is None else first["block"]).strip()
+        return own + _without_quotations(plain[first.end() :])
+    return _without_quotations(plain)
+
+
+def _without_quotations(plain: str) -> str:
     return _SINGLE_QUOTATION.sub('""', _QUOTATION.sub('""', plain))
