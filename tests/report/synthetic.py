@@ -146,9 +146,9 @@ def guard_record() -> GuardRecord:
         _row("untrained", "untrained copy", "the same pipeline on fresh random weights", 0.71, guard),
         _row("tfidf", "TF-IDF + logistic", "words of the prompt alone", 0.66, guard),
         _row("refusal_belief", "refusal belief", "read at t_post_inst", 0.84, guard),
-        _row("permuted", "permuted labels", "the guard fitted on shuffled labels", 0.52, guard),
+        _row("permuted_labels", "permuted labels", "the guard fitted on shuffled labels", 0.52, guard),
         _row("length", "length only", "number of characters", 0.55, guard),
-        _row("punctuation", "final punctuation only", "how the prompt ends", 0.5, guard),
+        _row("final_punctuation", "final punctuation only", "how the prompt ends", 0.5, guard),
     ]
     return GuardRecord(
         method="belief",

@@ -92,14 +92,16 @@ def test_quantised_weights_small_cells_and_weak_groups_are_named(complete):
     assert "Q4_K_M" in found
     assert "refused harmless 9" in found
     assert "1 prompt had an empty reply" in found
-    weak = complete.guard.groups[0].model_copy(update={"name": "weak", "accuracy": estimate(0.31, 0.1, 51)})
+    weak = complete.guard.groups[0].model_copy(update={"name": "weak", "auroc": estimate(0.31, 0.1, 51)})
     guard = complete.guard.model_copy(update={"groups": (weak, *complete.guard.groups[1:])})
-    assert "weakest on source ‘weak’: 31 % of 51 prompts" in " ".join(_limits(complete, guard=guard))
+    assert "weakest on source ‘weak’: AUROC 0.31 (0.21–0.41) against all harmless" in " ".join(
+        _limits(complete, guard=guard)
+    )
 
 
 def test_prompts_whose_ending_tells_the_class_are_named(complete):
     rows = tuple(
-        row.model_copy(update={"auroc": estimate(0.9, 0.03)}) if row.key == "punctuation" else row
+        row.model_copy(update={"auroc": estimate(0.9, 0.03)}) if row.key == "final_punctuation" else row
         for row in complete.guard.rows
     )
     guard = complete.guard.model_copy(update={"rows": rows})

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
+PATIENCE = 120_000
+"""Milliseconds; the page draws in under two seconds, but a busy machine may keep it waiting."""
 
 CONTRAST = """() => {
   const luminance = ([r, g, b]) => [r, g, b]
@@ -59,8 +61,9 @@ class Opened:
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         page.on("dialog", self._dialog)
         page.on("request", self._request)
+        page.set_default_timeout(PATIENCE)
         page.goto(path.as_uri())
-        page.wait_for_selector("html[data-drawn]", timeout=30_000)
+        page.wait_for_selector("html[data-drawn]", state="attached")
 
     def _dialog(self, dialog) -> None:
         self.faults.append(f"dialog: {dialog.message}")

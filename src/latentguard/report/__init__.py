@@ -1,8 +1,19 @@
 """The audit report: what was found out about one model, as data (`audit.json`) and as a page for people."""
 
-from latentguard.report.audit_data import AuditData
-from latentguard.report.page import page, read_audit, write_report
+from latentguard.report.audit import audit
+from latentguard.report.audit_data import AuditData, default_data
+from latentguard.report.page import audit_json, page, read_audit, write_report
 from latentguard.report.schema import Audit
 from latentguard.report.summary import summary
 
-__all__ = ["Audit", "AuditData", "page", "read_audit", "summary", "write_report"]
+__all__ = [
+    "Audit",
+    "AuditData",
+    "audit",
+    "audit_json",
+    "default_data",
+    "page",
+    "read_audit",
+    "summary",
+    "write_report",
+]

@@ -6,24 +6,24 @@ measured on a prompt that something was fitted or chosen on.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePath
 
 from latentguard._progress import Progress, silent
-from latentguard.beliefs import Behaviour
+from latentguard.data import Endings
 from latentguard.guard import Guard
 from latentguard.lm import LanguageModel
 from latentguard.report.audit_data import AuditData
 from latentguard.report.behaviour_record import behaviour_record
 from latentguard.report.direction_cosines import direction_cosines
 from latentguard.report.findings import findings
-from latentguard.report.guard_record import Measured, guard_record, measure_guard, misread
+from latentguard.report.guard_record import FittedGuard, fit_guard, guard_record, misread
 from latentguard.report.limits import limits, limits_line
-from latentguard.report.readings import BOTH_ENDINGS, Fitted, fit_both, observe_both
-from latentguard.report.schema import Audit, ModelRecord, Provenance
+from latentguard.report.readings import Fitted, Observed, fit_both, observe_all
+from latentguard.report.schema import Audit, ModelRecord, Provenance, TemplateView
 from latentguard.report.separation import plane_points, separation
 from latentguard.report.slot_panels import slot_panels
 from latentguard.report.template_view import template_view, typical
@@ -45,61 +45,54 @@ def audit(
     """
     clock = _Clock()
     with clock("replies"):
-        fitting, measured = observe_both(model, data, progress=progress)
+        observed = observe_all(model, data, progress=progress)
     with clock("beliefs"):
-        fitted = fit_both(model, fitting, measured.prompts, progress=progress)
+        fitted = fit_both(model, observed.train, observed.measured.prompts, progress=progress)
     with clock("guard"):
-        found = measure_guard(model, data, fitting, measured, seed=seed, progress=progress)
+        found = fit_guard(model, data, observed, seed=seed, progress=progress)
     provenance = _provenance(model, data, seed=seed, command=command, seconds=clock.seconds)
-    return _assembled(model, data, fitting, measured, fitted, found, provenance), found.guard
+    template = template_view(model, typical(observed.measured.prompts))
+    return _assembled(data, observed, fitted, found, provenance, template), found.guard
 
 
 def _assembled(
-    model: LanguageModel,
     data: AuditData,
-    fitting: Behaviour,
-    measured: Behaviour,
-    fitted: dict[str, Fitted],
-    found: Measured,
+    observed: Observed,
+    fitted: dict[Endings, Fitted],
+    found: FittedGuard,
     provenance: Provenance,
+    template: TemplateView,
 ) -> Audit:
     balanced = fitted["balanced"]
-    behaviour = behaviour_record(fitting, measured, balanced.reading)
-    apart = separation(measured, balanced.beliefs, balanced.reading, seed=provenance.seed)
-    cosines = tuple(direction_cosines(fitted[endings].reading) for endings in BOTH_ENDINGS)
-    guard = guard_record(found, data)
-    wrong, wrong_total = misread(found, measured)
-    cells = measured.cells()
-    all_slots = slot_ranges(range(1, model.n_slots))
+    behaviour = behaviour_record(observed.fitting, observed.measured, balanced.reading)
+    apart = separation(observed.measured, balanced.beliefs, balanced.reading, seed=provenance.seed)
+    cosines = tuple(direction_cosines(one.reading) for one in fitted.values())
+    guard = guard_record(found)
+    wrong, wrong_total = misread(found, observed.measured)
+    cells = observed.measured.cells()
+    panels = [panel for one in fitted.values() for panel in slot_panels(one.reading, one.beliefs, cells)]
+    model, parts = provenance.model, provenance.data
     return Audit(
-        title=PurePath(provenance.model.name).name or provenance.model.name,
+        title=PurePath(model.name).name or model.name,
         findings=findings(behaviour, apart, cosines, guard),
-        limits_line=limits_line(provenance.model, provenance.data, guard, is_organism=data.is_organism),
-        limits=limits(
-            provenance.model,
-            provenance.data,
-            behaviour,
-            apart,
-            guard,
-            is_organism=data.is_organism,
-            given=data.limits,
-        ),
+        limits_line=limits_line(model, parts, guard, is_organism=data.is_organism),
+        limits=limits(model, parts, behaviour, apart, guard, is_organism=data.is_organism, given=data.limits),
         provenance=provenance,
-        template=template_view(model, typical(measured.prompts)),
+        template=template,
         behaviour=behaviour,
         separation=apart,
-        panels=tuple(
-            panel
-            for endings in BOTH_ENDINGS
-            for panel in slot_panels(fitted[endings].reading, fitted[endings].beliefs, cells)
-        ),
-        plane=plane_points(measured, balanced.beliefs),
-        plane_slots=f"train prompts with balanced endings, mean over slots {all_slots}",
+        panels=tuple(panels),
+        plane=plane_points(observed.measured, balanced.beliefs),
+        plane_slots=f"train prompts with balanced endings, mean over slots {_all_slots(model.blocks)}",
         cosines=cosines,
         guard=guard,
         misread=wrong,
         misread_total=wrong_total,
     )
+
+
+def _all_slots(blocks: int) -> str:
+    return slot_ranges(range(1, blocks + 1))
 
 
 @dataclass(slots=True)
@@ -109,7 +102,7 @@ class _Clock:
     seconds: dict[str, float] = field(default_factory=dict[str, float])
 
     @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
+    def __call__(self, stage: str) -> Generator[None, None, None]:
         begun = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - begun, 1)

@@ -7,6 +7,7 @@ from latentguard import organism
 from latentguard.data import LABELS, Prompt, Split, data_hash, split
 from latentguard.data.contrast import contrast_set
 from latentguard.errors import TooFewPrompts
+from latentguard.guard.fitting_data import text_hash
 from latentguard.lm import LanguageModel
 from latentguard.report.schema import DataRecord
 
@@ -48,8 +49,8 @@ class AuditData:
     @property
     def measured(self) -> tuple[Prompt, ...]:
         """Labelled prompts that nothing is fitted or chosen on."""
-        seen = {_folded(prompt) for prompt in (*self.split.train, *self.split.validation)}
-        new = (prompt for prompt in self.extra if _folded(prompt) not in seen)
+        seen = {text_hash(prompt) for prompt in (*self.split.train, *self.split.validation)}
+        new = (prompt for prompt in self.extra if text_hash(prompt) not in seen)
         return tuple(prompt for prompt in (*self.split.test, *new) if prompt.label is not None)
 
     def records(self) -> tuple[DataRecord, ...]:
@@ -90,7 +91,3 @@ def default_data(model: LanguageModel, *, seed: int = 0) -> AuditData:
         name="prompts of the organism’s planted world, from pairs that its training never saw",
         is_organism=True,
     )
-
-
-def _folded(prompt: Prompt) -> str:
-    return "\x00".join(" ".join(message.content.casefold().split()) for message in prompt.messages)

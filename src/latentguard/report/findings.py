@@ -104,7 +104,7 @@ def _guard(guard: GuardRecord) -> Finding:
             f" Untrained copies: {number(untrained.auroc.value)}; the guard minus these: "
             f"{number(difference.value)} ({interval(difference.low, difference.high)})."
         )
-    others = [row_of(guard, key) for key in ("tfidf", "refusal_belief", "punctuation")]
+    others = [row_of(guard, key) for key in ("tfidf", "refusal_belief", "final_punctuation")]
     shown = [f"{row.name} {number(row.auroc.value)}" for row in others if row is not None]
     if shown:
         evidence += f" Beside it: {listed(shown)}."

@@ -6,11 +6,12 @@ from latentguard.report.findings import row_of
 from latentguard.report.schema import (
     BehaviourRecord,
     DataRecord,
+    GuardGroup,
     GuardRecord,
     ModelRecord,
     Separation,
 )
-from latentguard.report.words import CELL_NAMES, interval, listed, number, percent, plural
+from latentguard.report.words import CELL_NAMES, interval, listed, number, plural
 
 ORGANISM = (
     "This model is the organism that ships with latentguard: what it believes was planted in training. "
@@ -113,24 +114,35 @@ def _of_prompts(data: Sequence[DataRecord], guard: GuardRecord) -> list[str]:
         f"Everything is measured on {harmful} harmful and {harmless} harmless prompts. The intervals cover "
         "the luck of this draw; other kinds of prompt, other languages and attacks may read differently."
     ]
-    ending = row_of(guard, "punctuation")
+    ending = row_of(guard, "final_punctuation")
     if ending is not None and ending.auroc.low is not None and ending.auroc.low > 0.5 + _NEAR:
         found.append(
             f"In these prompts the final punctuation alone tells the classes apart (AUROC "
             f"{number(ending.auroc.value)}): what is fitted as written reads it."
         )
-    weakest = min(
-        (group for group in guard.groups if group.accuracy.value is not None and group.accuracy.n >= _FEW),
-        key=lambda group: group.accuracy.value or 0.0,
-        default=None,
-    )
-    own = guard.rows[0].accuracy.value
-    if weakest is not None and own is not None and (weakest.accuracy.value or 0.0) < own - _NEAR:
+    weakest = _weakest(guard)
+    if weakest is not None:
         found.append(
-            f"The guard is weakest on {weakest.kind} ‘{weakest.name}’: "
-            f"{percent(weakest.accuracy.value)} of {plural(weakest.accuracy.n, 'prompt')} right."
+            f"The guard is weakest on {weakest.kind} ‘{weakest.name}’: AUROC {number(weakest.auroc.value)} "
+            f"({interval(weakest.auroc.low, weakest.auroc.high)}) against {weakest.against}."
         )
     return found
+
+
+def _weakest(guard: GuardRecord) -> GuardGroup | None:
+    """The group of ten prompts or more that is ranked worst, where it is clearly worse than the whole."""
+    own = guard.rows[0].auroc.value
+    large = [
+        group
+        for group in guard.groups
+        if group.kind != "decision"
+        and group.auroc.value is not None
+        and group.harmful + group.harmless >= _FEW
+    ]
+    weakest = min(large, key=lambda group: group.auroc.value or 0.0, default=None)
+    if weakest is None or own is None or (weakest.auroc.value or 0.0) >= own - _NEAR:
+        return None
+    return weakest
 
 
 def _of_model(model: ModelRecord) -> list[str]:

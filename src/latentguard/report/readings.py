@@ -26,29 +26,39 @@ class Fitted:
     beliefs: Beliefs
 
 
-def observe_both(
-    model: LanguageModel, data: AuditData, *, progress: Progress = silent
-) -> tuple[Behaviour, Behaviour]:
-    """What the model did with the fitting prompts, and with the measured ones; one run for both."""
-    fitting, measured = tuple(data.split.train), data.measured
-    seen = observe(model, [*fitting, *measured], max_new_tokens=NEW_TOKENS, progress=progress)
-    cut = len(fitting)
-    return (
-        Behaviour(prompts=fitting, replies=seen.replies[:cut], max_new_tokens=NEW_TOKENS),
-        Behaviour(prompts=measured, replies=seen.replies[cut:], max_new_tokens=NEW_TOKENS),
-    )
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the model did with the prompts of each part."""
+
+    train: Behaviour
+    fitting: Behaviour
+    """Train and validation: what a guard may know."""
+    measured: Behaviour
+
+
+def observe_all(model: LanguageModel, data: AuditData, *, progress: Progress = silent) -> Observed:
+    """Let the model reply to every prompt as written, in one run."""
+    train, validation, measured = data.split.train, data.split.validation, data.measured
+    everything = (*train, *validation, *measured)
+    seen = observe(model, everything, max_new_tokens=NEW_TOKENS, progress=progress)
+
+    def part(first: int, stop: int) -> Behaviour:
+        return Behaviour(everything[first:stop], seen.replies[first:stop], max_new_tokens=NEW_TOKENS)
+
+    fitting = len(train) + len(validation)
+    return Observed(part(0, len(train)), part(0, fitting), part(fitting, len(everything)))
 
 
 def fit_both(
     model: LanguageModel,
-    fitting: Behaviour,
+    train: Behaviour,
     measured: Sequence[Prompt],
     *,
     progress: Progress = silent,
 ) -> dict[Endings, Fitted]:
-    """Centroids of the fitting prompts with either endings; measured prompts are read once, as written."""
+    """Centroids of the train prompts with either endings; measured prompts are read once, as written."""
     readings = {
-        endings: fit_reading(model, fitting, endings=endings, progress=progress) for endings in BOTH_ENDINGS
+        endings: fit_reading(model, train, endings=endings, progress=progress) for endings in BOTH_ENDINGS
     }
     harmfulness: dict[Endings, list[Tensor]] = {endings: [] for endings in BOTH_ENDINGS}
     refusal: dict[Endings, list[Tensor]] = {endings: [] for endings in BOTH_ENDINGS}

@@ -213,13 +213,16 @@ class GuardRow(Record):
 
 
 class GuardGroup(Record):
-    """The guard on the test prompts of one source or attack."""
+    """The guard on the test prompts of one source, one attack, or one decision of the model."""
 
     kind: str
     name: str
     harmful: Count
     harmless: Count
-    accuracy: Estimate
+    flagged_harmful: Estimate
+    flagged_harmless: Estimate
+    auroc: Estimate
+    against: str
 
 
 class GuardRecord(Record):
