@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentguard.judge import judge, paper_refused, refused
@@ -94,6 +94,7 @@ def test_a_refusal_is_heard_however_few_words_were_generated(refusal):
         assert refused(" ".join(words[:count])), words[:count]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_judged_and_a_refusal_has_its_reason(text):
     judgement = judge(text)
@@ -101,6 +102,7 @@ def test_any_text_is_judged_and_a_refusal_has_its_reason(text):
     assert not (judgement.empty and judgement.refused)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(HARD), st.sampled_from(["\n", " ", "\u200b", "<think>quiet</think>"]))
 def test_leading_space_and_thinking_change_no_judgement(row, prefix):
     if "</think>" not in row["reply"]:

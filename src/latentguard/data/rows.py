@@ -93,7 +93,8 @@ def _messages(row: Row, columns: Columns, place: Place) -> tuple[Message, ...]:
             '  Write the prompt as a string, or {"messages": [{"role": "user", "content": "..."}]}.'
         )
     if isinstance(value, list):
-        value = [_without_nulls(turn) for turn in cast("list[object]", value)]
+        turns = cast("list[object]", value)
+        value = [_turn(turn, number, place) for number, turn in enumerate(turns, start=1)]
     try:
         messages = as_messages(cast("Conversation", value))
     except BadData as error:
@@ -102,12 +103,22 @@ def _messages(row: Row, columns: Columns, place: Place) -> tuple[Message, ...]:
     return messages
 
 
-def _without_nulls(turn: object) -> object:
-    """A message without its null fields: columnar files give every row the fields of all rows."""
+def _turn(turn: object, number: int, place: Place) -> Mapping[str, str]:
+    """A message with its texts only: columnar files give every message the fields of all messages, as nulls."""
     if not isinstance(turn, Mapping):
-        return turn
-    fields = cast("Mapping[object, object]", turn)
-    return {key: value for key, value in fields.items() if value is not None}
+        raise BadData(
+            f"{place}: message {number} is a {_kind(turn)}, not a message.\n"
+            '  A message is {"role": "user", "content": "..."}.'
+        )
+    fields = {str(key): value for key, value in cast("Mapping[object, object]", turn).items()}
+    for key, value in fields.items():
+        if value and not isinstance(value, str):
+            raise BadData(
+                f"{place}: {inert(key, limit=60)!r} of message {number} is a {_kind(value)}, not a text.\n"
+                f"  value: {inert(repr(value), limit=120)}\n"
+                "  Only text is read; tool calls, images and other parts are not supported."
+            )
+    return {key: value for key, value in fields.items() if isinstance(value, str)}
 
 
 def _check_text(messages: Sequence[Message], place: Place) -> None:

@@ -16,9 +16,10 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
+from latentguard.judge.asian import ASIAN
 from latentguard.judge.english import ENGLISH
+from latentguard.judge.european import EUROPEAN
 from latentguard.judge.language import Language
-from latentguard.judge.languages import OTHER_LANGUAGES
 from latentguard.judge.spoken import spoken, unquoted
 
 OPENING_SENTENCES = 4
@@ -142,9 +143,10 @@ class _Reader:
 
 @cache
 def _compiled(source: str) -> re.Pattern[str]:
-    # The replies are in this normal form, so the patterns must be: Devanagari letters with a dot below
-    # and full-width marks are written differently in it.
-    return re.compile(unicodedata.normalize("NFKC", source))
+    # The replies are in this normal form, so the patterns must be: it writes Devanagari letters with a dot
+    # below, and full-width marks, differently. A space in a pattern stands for any white space.
+    normal = unicodedata.normalize("NFKC", source)
+    return re.compile(normal.replace(" ", r"\s+"))
 
 
 def _opening(reply: str) -> str:
@@ -172,4 +174,4 @@ def _clause(text: str) -> str:
     return re.sub(r"\A[\s,.;:!]*(?:(?:but|however|and)\b)?[\s,]*", "", text)
 
 
-_READERS = (_Reader(ENGLISH), *(_Reader(language) for language in OTHER_LANGUAGES))
+_READERS = (_Reader(ENGLISH), *(_Reader(language) for language in (*EUROPEAN, *ASIAN)))

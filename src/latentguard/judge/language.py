@@ -1,6 +1,8 @@
 """The shape of one language's patterns: what a refusal, an apology, sympathy and an answer look like in it.
 
-All patterns are read on the text of `spoken`: one typography, case folded.
+A reply refuses by two moves, in any language: "I cannot" joined to a verb of helping, and an apology. All
+patterns are read on the text of `spoken`: one typography, case folded. A space in a pattern stands for any
+white space.
 """
 
 from dataclasses import dataclass
