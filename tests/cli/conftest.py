@@ -1,6 +1,8 @@
 """One call of the program, in this process: what it printed, where, and its exit code."""
 
+import io
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,3 +48,36 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.module.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
     return folder
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One audit of the tiny random model on two small files."""
+
+    folder: Path
+    harmful: Path
+    harmless: Path
+    call: Call
+
+
+@pytest.fixture(scope="session")
+def audited(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    """`latentguard audit TINY --harmful ... --harmless ... --json`, run once, with the network forbidden."""
+    import socket
+
+    from tests.cli.prompts import write_classes
+
+    from latentguard.cli._main import run
+
+    folder = tmp_path_factory.mktemp("audited")
+    harmful, harmless = write_classes(folder)
+    out, err = io.StringIO(), io.StringIO()
+    arguments = ["audit", tiny_folder, "--harmful", harmful, "--harmless", harmless, "--out", folder / "out"]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(socket.socket, "connect", _no_network)
+        code = run([*map(str, arguments), "--json"])
+    return Audited(folder, harmful, harmless, Call(code, out.getvalue(), err.getvalue()))
+
+
+def _no_network(*_: object) -> None:
+    raise AssertionError("the network was used")

@@ -72,7 +72,7 @@ class Bars:
             self._draw()
 
     def hide(self) -> None:
-        """Take the bars off the screen, so that a result can be printed there; the next step brings them back."""
+        """Take the bars off the screen, so that a result can be printed; the next step brings them back."""
         with self._lock:
             if self._progress.live.is_started:
                 self._progress.stop()

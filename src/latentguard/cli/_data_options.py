@@ -96,19 +96,25 @@ def prompts_of(sources: Sequence[Source]) -> "list[Prompt]":
     return [prompt for source in sources for prompt in source.prompts]
 
 
+def by_class(prompts: "Sequence[Prompt]") -> "tuple[list[Prompt], list[Prompt]]":
+    """The harmful and the harmless of some labelled prompts."""
+    harmful = [prompt for prompt in prompts if prompt.label == "harmful"]
+    return harmful, [prompt for prompt in prompts if prompt.label == "harmless"]
+
+
 def audit_data(
     model: "LanguageModel", sources: Sequence[Source] | None, output: "Output", *, seed: int
 ) -> "AuditData":
     """The user's prompts, checked and split 60 : 20 : 20, or the model's default data."""
-    from latentguard.report.audit_data import AuditData, default_data
+    from latentguard.report import AuditData, default_data
 
     if sources is None:
         return default_data(model, seed=seed)
     check_rendering(model, sources, output)
-    prompts = prompts_of(sources)
+    harmful, harmless = by_class(prompts_of(sources))
     return AuditData.of_lists(
-        [prompt for prompt in prompts if prompt.label == "harmful"],
-        [prompt for prompt in prompts if prompt.label == "harmless"],
+        harmful,
+        harmless,
         name=", ".join(inert(Path(source.name).name) for source in sources),
         seed=seed,
     )

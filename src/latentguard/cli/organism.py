@@ -25,6 +25,7 @@ WRITTEN = frozenset(
         "special_tokens_map.json",
         "tokenizer.json",
         "tokenizer_config.json",
+        "training.json",
     }
 )
 

@@ -1,0 +1,70 @@
+"""The program `latentguard`: its commands, and the exit code of a call."""
+
+import io
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+import latentguard
+from latentguard.cli import _quiet
+from latentguard.cli._errors import exit_code_of
+from latentguard.cli._many_files import ManyFiles
+from latentguard.cli.audit import audit
+from latentguard.cli.doctor import doctor
+from latentguard.cli.evaluate import evaluate
+from latentguard.cli.fit import fit
+from latentguard.cli.organism import organism_commands
+from latentguard.cli.score import score
+
+app = typer.Typer(
+    name="latentguard",
+    help="Reads what an open-weight chat model believes about a request, apart from whether it will refuse.",
+    epilog="Exit codes: 0 done, 1 a check failed, 2 bad input, 70 a bug in latentguard, 130 interrupted.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(cls=ManyFiles)(audit)
+app.command(cls=ManyFiles)(fit)
+app.command()(score)
+app.command(cls=ManyFiles)(evaluate)
+app.add_typer(organism_commands, name="organism")
+app.command()(doctor)
+
+
+@app.callback(invoke_without_command=True)
+def program(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what torch and transformers say, too.")
+    ] = False,
+) -> None:
+    if version:
+        print(latentguard.__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit
+    if not verbose:
+        _quiet.before_heavy_imports()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one call of the program; errors of the user are printed, never raised. Returns the exit code."""
+    return exit_code_of(
+        lambda: app(list(arguments), prog_name="latentguard", standalone_mode=False, obj=tuple(arguments))
+    )
+
+
+def main() -> NoReturn:
+    """The entry point: like `run` on the process's own arguments, then the process ends."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without a character shows its code
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # unwinds: nothing half-written stays
+    sys.exit(run(sys.argv[1:]))

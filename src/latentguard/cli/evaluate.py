@@ -1,0 +1,119 @@
+"""`latentguard evaluate`: a fitted guard on labelled prompts, beside what would do as well without it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latentguard._text import inert
+from latentguard.cli import _data_options, _guard_options, _options
+from latentguard.cli._data_options import Source
+from latentguard.cli._output import Output, shown, speaking, table
+from latentguard.errors import BadData
+
+if TYPE_CHECKING:
+    from latentguard.guard import Evaluation
+
+Data = Annotated[
+    list[str], typer.Option("--data", metavar="FILE...", help=f"Labelled prompts: {_data_options.FORMATS}.")
+]
+Replies = Annotated[
+    bool,
+    typer.Option("--replies", help="Let the model reply too, and measure apart what it accepts and refuses."),
+]
+MEASURES = ("AUROC", "accuracy", "TPR at 1 % FPR", "TPR at 5 % FPR", "calibration error", "guard minus this")
+COUNTS = ("harmful", "harmless", "flagged of harmful", "flagged of harmless")
+
+
+def evaluate(
+    guard: _guard_options.Guard,
+    data: Data,
+    replies: Replies = False,
+    prompt_column: _data_options.PromptColumn = None,
+    label_column: _data_options.LabelColumn = None,
+    model: _guard_options.GuardsModel = None,
+    transfer: _guard_options.Transfer = False,
+    seed: _options.Seed = 0,
+    device: _options.Device = "auto",
+    dtype: _options.DtypeOption = _options.Dtype.auto,
+    as_json: _options.Json = False,
+) -> None:
+    """Measure a guard on labelled prompts, beside its baselines and untrained copies of its model.
+
+    Prompts that the guard was fitted on are left out and counted.
+    """
+    with speaking(as_json=as_json) as output:
+        sources = [
+            _labelled(_data_options.read_source(name, prompt_column=prompt_column, label_column=label_column))
+            for name in data
+        ]
+        fitted, loaded = _guard_options.load_guard(
+            guard, output, model=model, transfer=transfer, device=device, dtype=dtype
+        )
+        _data_options.check_rendering(loaded, sources, output)
+        from latentguard.beliefs import observe
+
+        prompts = _data_options.prompts_of(sources)
+        behaviour = observe(loaded, prompts, progress=output.bars) if replies else None
+        found = fitted.evaluate(prompts, behaviour=behaviour, seed=seed, progress=output.bars)
+        output.record(found.model_dump(mode="json"))
+        _show(found, output)
+
+
+def _labelled(source: Source) -> Source:
+    """The same, unless not one of its prompts says what it is."""
+    if any(prompt.label is not None for prompt in source.prompts):
+        return source
+    raise BadData(
+        f"{inert(source.name)}: no row has a label.\n"
+        "  Add a column 'label' with harmful or harmless, or name the one that holds it with --label-column."
+    )
+
+
+def _show(found: "Evaluation", output: Output) -> None:
+    output.show(f"{found.n_harmful} harmful and {found.n_harmless} harmless prompts, 95 % intervals")
+    for count, why in (
+        (found.left_out_seen, "the guard was fitted on them"),
+        (found.left_out_unlabelled, "they have no label"),
+    ):
+        if count:
+            output.show(f"{count} prompts left out: {why}")
+    _show_measures(found, output)
+    if found.rows:
+        _show_rows(found, output)
+    output.show(found.statement)
+
+
+def _show_measures(found: "Evaluation", output: Output) -> None:
+    measures = table("", *MEASURES)
+    for one in (found.guard, *found.baselines):
+        name = one.name.replace("_", " ")
+        if one.unavailable is not None:
+            measures.add_row(name, shown(f"unavailable: {one.unavailable}"))
+            continue
+        values: Sequence[object] = (
+            one.auroc,
+            one.accuracy,
+            one.tpr_at_1_fpr,
+            one.tpr_at_5_fpr,
+            one.calibration_error,
+            "" if one.difference is None else one.difference,
+        )
+        measures.add_row(name, *map(str, values))
+    output.show(measures)
+
+
+def _show_rows(found: "Evaluation", output: Output) -> None:
+    rows = table("", "", *COUNTS, "AUROC", "against", numbers=COUNTS)
+    for row in found.rows:
+        rows.add_row(
+            row.kind,
+            shown(row.name, limit=40),
+            str(row.n_harmful),
+            str(row.n_harmless),
+            str(row.true_positive_rate),
+            str(row.false_positive_rate),
+            str(row.auroc),
+            row.against,
+        )
+    output.show(rows)
