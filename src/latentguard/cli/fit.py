@@ -132,7 +132,7 @@ def _show(guard: "Guard", out: Path, output: Output) -> None:
         "model": manifest.model.name,
         "method": f"{fitted.method} at {' and '.join(fitted.positions)}",
         "slots": ", ".join(map(str, fitted.slots)),
-        "fitted on": f"{data.train_harmful} harmful, {data.train_harmless} harmless prompts, {fitted.endings}",
+        "fitted on": f"{data.train_harmful} harmful, {data.train_harmless} harmless; {fitted.endings}",
         "chosen on": f"{data.validation_harmful} harmful, {data.validation_harmless} harmless prompts",
         "AUROC there": f"{fitted.validation_auroc:.3f}, the best of {fitted.considered} (not a test)",
         "threshold": f"{manifest.calibration.threshold:.4f}",
