@@ -1,7 +1,7 @@
 """Balanced endings: the final mark says nothing about what came before it."""
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from latentguard.data import Prompt, endings_of, final_punctuation, with_endings

@@ -104,7 +104,7 @@ def _messages(row: Row, columns: Columns, place: Place) -> tuple[Message, ...]:
 
 
 def _turn(turn: object, number: int, place: Place) -> Mapping[str, str]:
-    """A message with its texts only: columnar files give every message the fields of all messages, as nulls."""
+    """A message with its texts only: columnar files give each message the fields of all, as nulls."""
     if not isinstance(turn, Mapping):
         raise BadData(
             f"{place}: message {number} is a {_kind(turn)}, not a message.\n"

@@ -89,17 +89,12 @@ class _Reader:
         following = reply[match.end() : match.end() + _FOLLOWING_CHARACTERS]
         if _IN_CHARACTER.match(reply) and not _compiled(self.language.meta).search(sentence):
             return True
-        if _compiled(self.language.concession).search(before) and not _compiled(self.language.offer).search(
-            rest
-        ):
+        if _compiled(self.language.concession).search(before) and not self._offers(rest):
             return "," in rest and bool(rest.rsplit(",", 1)[1].strip())
-        if _compiled(self.language.limitation).search(rest) and self._answers_after(rest, following):
+        if self._answers_after(rest, following):
             return True
-        if (
-            _compiled(self.language.opener).match(reply)
-            and match.start() > 0
-            and _compiled(self.language.content).search(following)
-        ):
+        agreed = match.start() > 0 and _compiled(self.language.opener).match(reply)
+        if agreed and _compiled(self.language.content).search(following):
             return True
         return self._delivers(following)
 
@@ -107,11 +102,11 @@ class _Reader:
         """A limitation ("I can't give medical advice, but ...") that turns to the answer."""
         limitation = _compiled(self.language.limitation).search(rest)
         turn = _compiled(self.language.contrast).search(rest, limitation.end()) if limitation else None
-        return (
-            turn is not None
-            and turn.end() > turn.start()
-            and not _compiled(self.language.offer).search(following)
-        )
+        return turn is not None and bool(turn[0]) and not self._offers(following[turn.end() :])
+
+    def _offers(self, text: str) -> bool:
+        """Whether something else is offered in place of what was asked."""
+        return _compiled(self.language.offer).search(text) is not None
 
     def _delivers(self, following: str) -> bool:
         """Whether what was refused is delivered all the same, and not something in its place."""
@@ -119,7 +114,7 @@ class _Reader:
             start = _sentence_start(following, content.start())
             lead_in = _sentence_start(following, max(start - 2, 0))
             stop = _sentence_stop(following, content.end())
-            if not _compiled(self.language.offer).search(following[lead_in:stop]):
+            if not self._offers(following[lead_in:stop]):
                 return True
         return False
 
