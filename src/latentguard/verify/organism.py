@@ -9,6 +9,7 @@ from latentguard.verify.classes import CLASSES, INVERSIONS, drawn
 from latentguard.verify.line import Line
 from latentguard.verify.scored import fitted, scored
 from latentguard.verify.steering_lines import steering_lines
+from latentguard.verify.untrained import untrained_line
 
 _TRAINING_PROMPTS = 8000
 
@@ -24,6 +25,7 @@ def verify_organism(model: LanguageModel, *, seed: int = 0, progress: Progress =
     harmful, harmless = classes[:2]
     lines = list(task_lines(training_prompts(_TRAINING_PROMPTS, seed=seed), [*harmful.test, *harmless.test]))
     reading = fitted(model, harmful, harmless, progress=progress)
+    lines.append(untrained_line(model, harmful, harmless, progress=progress))
     validation = scored(model, reading, classes, "validation", progress=progress)
     test = scored(model, reading, classes, "test", progress=progress)
     lines.extend(behaviour_lines(test))

@@ -21,16 +21,7 @@ from latentguard.organism import inversion_context
 SCALES: Final = (0.5, 1.0, 2.0)
 AFFIRMATION: Final = "Certainly"
 DENIAL: Final = "No"
-_ANSWER_TOKENS: Final = 3  # both answers begin with a word of one token
 _REPLY_TOKENS: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """Inversion prompts, rendered with the end of their context, in two classes."""
-
-    harmful: list[Rendered]
-    harmless: list[Rendered]
 
 
 def rendered(model: LanguageModel, prompts: Sequence[Prompt]) -> list[Rendered]:
@@ -41,10 +32,13 @@ def rendered(model: LanguageModel, prompts: Sequence[Prompt]) -> list[Rendered]:
 def answered(
     model: LanguageModel, questions: Sequence[Rendered], answer: str, edit: AddDirection | None = None
 ) -> list[bool]:
-    """Whether each reply begins with `answer`, unedited or under one edit."""
+    """Whether the most likely first token of each reply is `answer`, unedited or under one edit.
+
+    Both answers are words of one token in the organism's vocabulary, so no more needs to be generated.
+    """
     with model.edited(() if edit is None else (edit,)):
-        replies = model.generate(questions, max_new_tokens=_ANSWER_TOKENS)
-    return [reply.text.strip().startswith(answer) for reply in replies]
+        first = model.next_token_logits(questions).argmax(dim=-1)
+    return [model.tokenizer.decode([token]).strip() == answer for token in first.tolist()]
 
 
 def refused(model: LanguageModel, prompts: Sequence[Prompt], edit: AddDirection) -> list[bool]:

@@ -12,7 +12,7 @@ from latentguard.verify.classes import Parts
 from latentguard.verify.line import Line, line, share
 from latentguard.verify.steering import AFFIRMATION, DENIAL, SCALES, Steering, answered, refused, rendered
 
-_RANDOM_DIRECTIONS: Final = 10
+_RANDOM_DIRECTIONS: Final = 5
 _STAGE: Final = "steering"
 
 
