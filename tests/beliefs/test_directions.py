@@ -1,5 +1,7 @@
 """Differences of means and their cosines."""
 
+from inspect import unwrap
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -71,4 +73,4 @@ def test_a_cosine_with_itself_is_1_and_never_more():
 def test_stacks_that_would_broadcast_are_refused():
     first, second = centroids()
     with pytest.raises(ValueError, match="differ in shape"):
-        cosine_by_slot(first, second[:1])
+        unwrap(cosine_by_slot)(first, second[:1])  # without the shape checks of the tests

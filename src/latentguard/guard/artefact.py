@@ -122,8 +122,9 @@ def check_model(folder: Path, fitted: Identity, given: Identity, *, transfer: bo
 def _described(identity: Identity) -> str:
     revision = f", revision {identity.revision}" if identity.revision else ""
     return (
-        f"{identity.name}{revision}, weights {identity.fingerprint[:12]}, template {identity.template_hash[:12]}, "
-        f"tokenizer {identity.tokenizer_hash[:12]}, {identity.quantisation or 'not quantised'}"
+        f"{identity.name}{revision}, weights {identity.fingerprint[:12]}, "
+        f"template {identity.template_hash[:12]}, tokenizer {identity.tokenizer_hash[:12]}, "
+        f"{identity.quantisation or 'not quantised'}"
     )
 
 

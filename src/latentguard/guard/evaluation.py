@@ -77,7 +77,7 @@ class Evaluation(Record):
     baselines: tuple[Measured, ...]
     rows: tuple[Row, ...]
     above_untrained: bool | None
-    """The interval of the difference to the untrained copies excludes 0; None where they were not measured."""
+    """The interval of the difference to the untrained copies excludes 0; None where none was measured."""
     statement: str
     """The one sentence that must stand beside the guard's figures."""
     prompts: tuple[Prompt, ...] = Field(default=(), exclude=True, repr=False)
@@ -120,6 +120,7 @@ class Evaluation(Record):
 
         Sources default to all; the interval resamples prompts within sources, paired for a difference.
         """
+        self._copies(name)
         sample = Sample.of(self.prompts, resamples=self.resamples, seed=self.seed)
         pairs = _pairs(self.prompts, harmful, harmless)
         if not pairs:

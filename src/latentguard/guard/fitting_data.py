@@ -34,8 +34,8 @@ class FittingData:
             harmless = sum(prompt.label == "harmless" for prompt in part)
             if min(harmful, harmless) < FEWEST:
                 raise TooFewPrompts(
-                    f"the {name} prompts hold {harmful} harmful and {harmless} harmless ones; at least {FEWEST} "
-                    "of each are needed.\n  Give more prompts of both classes."
+                    f"the {name} prompts hold {harmful} harmful and {harmless} harmless ones; at least "
+                    f"{FEWEST} of each are needed.\n  Give more prompts of both classes."
                 )
 
 

@@ -204,6 +204,7 @@ def _check_classes(prompts: Sequence[Prompt], *, n_seen: int) -> None:
     if min(harmful, len(prompts) - harmful) == 0:
         raise TooFewPrompts(
             f"an evaluation needs both classes; there are {harmful} harmful and "
-            f"{len(prompts) - harmful} harmless prompts, after {n_seen} were left out because the guard was fitted on them.\n"
+            f"{len(prompts) - harmful} harmless prompts, "
+            f"after {n_seen} that the guard was fitted on were left out.\n"
             "  Give labelled prompts of both classes that are not in the fitting data."
         )

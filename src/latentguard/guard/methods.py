@@ -1,21 +1,26 @@
 """How a probe is fitted: four methods on the same states, one cell at a time.
 
-belief           unit(mu+) - unit(mu-) on unit states: the paper's cosine difference, nothing trained
-mean_difference  projection on v = mu+ - mu-, class means at -1/2 and +1/2
-lda              projection on S^-1 v, S the within-class covariance shrunk towards a multiple of the
-                 identity (Ledoit & Wolf 2004), class means at -1/2 and +1/2
-logistic         L2-penalised logistic regression on standardised states; the score is the log-odds
+    belief           unit(mu+) - unit(mu-) on unit states: the paper's cosine difference, nothing trained
+    mean_difference  projection on v = mu+ - mu-, 0 half-way between the class means
+    lda              projection on S^-1 v, S = (1 - a) C + a I, C the within-class correlation matrix of the
+                     standardised states and a = 0.5: linear discriminant analysis, shrunk (Friedman 1989)
+    logistic         L2-penalised logistic regression on the standardised states
+
+The scores of the last three are divided by their standard deviation on the training states, so that no cell
+outweighs another in the mean over cells.
 """
 
 import torch
 from jaxtyping import Bool, Float
-from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from latentguard.beliefs import coinciding
 from latentguard.beliefs.unit import unit_difference
 from latentguard.guard.probe import Method, Probe
+
+SHRINKAGE = 0.5
+"""a of lda. An estimated one (Ledoit-Wolf) would be too small: the variants of a prompt are nearly copies."""
 
 PENALTY = 0.001
 """Inverse strength C of the logistic penalty: states have more dimensions than there are prompts."""
@@ -34,44 +39,58 @@ def fit_probe(
             continue
         if method == "belief":
             weights[cell] = unit_difference(positive, negative).float()
-        elif method == "logistic":
-            weights[cell], bias[cell] = _logistic(values, harmful)
-        else:
-            difference = positive - negative
-            along = difference if method == "mean_difference" else _whitened(values, harmful, difference)
-            along = along / torch.dot(along, difference)
-            weights[cell], bias[cell] = along, -torch.dot(along, (positive + negative) / 2)
+            continue
+        along, offset = _along(values, harmful, method)
+        spread = (values @ along).std()
+        weights[cell], bias[cell] = along / spread, offset / spread
     return Probe(weights, bias, unit_length=method == "belief")
 
 
-def _whitened(
+def _along(
+    values: Float[Tensor, "prompt hidden"], harmful: Bool[Tensor, " prompt"], method: Method
+) -> tuple[Float[Tensor, " hidden"], Float[Tensor, ""]]:
+    """Direction and offset of one cell, before scaling."""
+    if method == "logistic":
+        return _logistic(values, harmful)
+    positive, negative = values[harmful].mean(dim=0), values[~harmful].mean(dim=0)
+    along = positive - negative
+    if method == "lda":
+        along = _discriminant(values, harmful, along)
+    return along, -torch.dot(along, (positive + negative) / 2)
+
+
+def _discriminant(
     values: Float[Tensor, "prompt hidden"],
     harmful: Bool[Tensor, " prompt"],
     difference: Float[Tensor, " hidden"],
 ) -> Float[Tensor, " hidden"]:
-    """S^-1 difference, solved in whichever of the two spaces is smaller."""
+    """S^-1 difference in the raw states' coordinates, solved in whichever of the two spaces is smaller."""
     within = values.clone()
     for members in (harmful, ~harmful):
         within[members] -= values[members].mean(dim=0)
+    deviation = _floored(within.square().mean(dim=0).sqrt())
+    within, difference = within / deviation, difference / deviation
     n_prompts, hidden = within.shape
-    shrinkage = float(ledoit_wolf_shrinkage(within.numpy(), assume_centered=True))
-    ridge = shrinkage * float(within.square().sum()) / (n_prompts * hidden)
-    scale = (1 - shrinkage) / n_prompts
+    scale = (1 - SHRINKAGE) / n_prompts
     if hidden <= n_prompts:
-        covariance = within.T @ within * scale
-        covariance.diagonal().add_(ridge)
-        return torch.linalg.solve(covariance, difference)
+        shrunk = within.T @ within * scale
+        shrunk.diagonal().add_(SHRINKAGE)
+        return torch.linalg.solve(shrunk, difference) / deviation
     gram = within @ within.T
-    gram.diagonal().add_(ridge / max(scale, 1e-12))
-    return (difference - within.T @ torch.linalg.solve(gram, within @ difference)) / ridge
+    gram.diagonal().add_(SHRINKAGE / scale)
+    return (difference - within.T @ torch.linalg.solve(gram, within @ difference)) / SHRINKAGE / deviation
+
+
+def _floored(deviation: Float[Tensor, " hidden"]) -> Float[Tensor, " hidden"]:
+    """Standard deviations no smaller than a millionth of the largest: a constant axis carries no weight."""
+    return deviation.clamp(min=1e-6 * float(deviation.max()) + 1e-12)
 
 
 def _logistic(
     values: Float[Tensor, "prompt hidden"], harmful: Bool[Tensor, " prompt"]
 ) -> tuple[Float[Tensor, " hidden"], Float[Tensor, ""]]:
-    """Log-odds as a function of the raw state: the standardisation is folded into weights and bias."""
-    mean, deviation = values.mean(dim=0), values.std(dim=0)
-    deviation = deviation.clamp(min=1e-6 * float(deviation.max()) + 1e-12)
+    """Log-odds of the raw state: the standardisation is folded into weights and bias."""
+    mean, deviation = values.mean(dim=0), _floored(values.std(dim=0))
     fitted = LogisticRegression(C=PENALTY, max_iter=300, class_weight="balanced")
     fitted.fit(((values - mean) / deviation).numpy(), harmful.numpy())
     weights = torch.from_numpy(fitted.coef_[0]).float() / deviation

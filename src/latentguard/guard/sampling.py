@@ -1,5 +1,6 @@
 """The bootstrap over evaluated prompts: one set of draws for everything, so that differences are paired."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,13 +12,16 @@ from latentguard.guard.metrics import resampled
 from latentguard.guard.statistics import Estimate
 
 RESAMPLES = 2000
+SMALLEST_STRATUM = 8
+"""Groups; strata of fewer are merged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """Labels of the evaluated prompts and how often each was drawn in each resample.
 
-    Prompts with one `base_id` are drawn together. Groups of the same classes and sources form a stratum.
+    Prompts with one `base_id` are drawn together. Groups of the same classes and sources form a stratum;
+    strata of few groups are drawn as one, because a group alone in its stratum would never vary.
     """
 
     harmful: Bool[np.ndarray, " prompt"]
@@ -32,10 +36,7 @@ class Sample:
                 for index, one in enumerate(prompts)
             ]
         )
-        kinds: dict[int, set[tuple[str | None, str | None]]] = {}
-        for group, one in zip(groups, prompts, strict=True):
-            kinds.setdefault(group, set()).add((one.label, one.source))
-        strata = _numbered([frozenset(kinds[group]) for group in groups])
+        strata = _strata(groups, prompts)
         return cls(
             harmful=np.array([one.label == "harmful" for one in prompts], dtype=bool),
             draws=resampled(np.array(groups), np.array(strata), resamples=resamples, seed=seed),
@@ -55,6 +56,24 @@ def estimate(values: Float[np.ndarray, " resample"], *, n: int) -> Estimate:
         return Estimate(value=float(values[0]), n=n)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Estimate(value=float(values[0]), low=float(low), high=float(high), n=n)
+
+
+def _strata(groups: Sequence[int], prompts: Sequence[Prompt]) -> list[int]:
+    """The stratum of each prompt's group, from fine to coarse: classes and sources, classes, everything."""
+    kinds: dict[int, set[tuple[str | None, str | None]]] = {}
+    for group, one in zip(groups, prompts, strict=True):
+        kinds.setdefault(group, set()).add((one.label, one.source))
+    names: dict[int, object] = {group: frozenset(found) for group, found in kinds.items()}
+    coarser: tuple[dict[int, object], ...] = (
+        {group: frozenset(label for label, _ in found) for group, found in kinds.items()},
+        dict.fromkeys(kinds, "rest"),
+    )
+    for coarse in coarser:
+        sizes = Counter(names.values())
+        names = {
+            group: name if sizes[name] >= SMALLEST_STRATUM else coarse[group] for group, name in names.items()
+        }
+    return _numbered([names[group] for group in groups])
 
 
 def _numbered(names: Sequence[object]) -> list[int]:
