@@ -94,9 +94,8 @@ def test_quantised_weights_small_cells_and_weak_groups_are_named(complete):
     assert "1 prompt had an empty reply" in found
     weak = complete.guard.groups[0].model_copy(update={"name": "weak", "auroc": estimate(0.31, 0.1, 51)})
     guard = complete.guard.model_copy(update={"groups": (weak, *complete.guard.groups[1:])})
-    assert "weakest on source ‘weak’: AUROC 0.31 (0.21–0.41) against all harmless" in " ".join(
-        _limits(complete, guard=guard)
-    )
+    expected = "weakest on source ‘weak’: AUROC 0.31 (0.21–0.41) against all harmless"
+    assert expected in " ".join(_limits(complete, guard=guard))
 
 
 def test_prompts_whose_ending_tells_the_class_are_named(complete):
