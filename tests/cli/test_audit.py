@@ -1,6 +1,7 @@
 """The main command, end to end, on a folder of random weights: whole, inert, and honest about words."""
 
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -64,12 +65,14 @@ def test_hostile_prompts_are_inert_in_the_page_and_in_the_record(audited):
     assert any("window.hacked" in text for text in (page, written)), "no hostile prompt was shown at all"
 
 
-def test_a_second_audit_replaces_the_first_and_prints_a_table(audited, latentguard, tiny_folder):
-    for _ in range(2):
-        call = latentguard(
-            "audit", tiny_folder, "--harmful", audited.harmful, "--harmless", audited.harmless, "--out", "out"
-        )
-        assert call.code == 0, call.err
+def test_an_audit_replaces_an_earlier_one_and_prints_a_table(audited, latentguard, tiny_folder):
+    shutil.copytree(audited.folder / "out", "out")
+    Path("out", "audit.json").write_text("an earlier audit")
+    call = latentguard(
+        "audit", tiny_folder, "--harmful", audited.harmful, "--harmless", audited.harmless, "--out", "out"
+    )
+    assert call.code == 0, call.err
+    assert json.loads(Path("out", "audit.json").read_text())["kind"] == "latentguard.audit"
     assert "AUROC" in call.out
     assert "refused harmful" in call.out
     assert not set(call.out + call.err) & set("\x1b\x07\x9b\u202e")

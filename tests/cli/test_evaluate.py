@@ -29,7 +29,9 @@ def test_every_value_has_an_interval_and_stands_beside_its_baselines(evaluate, u
     assert call.code == 0, call.err
     found = json.loads(call.out)
     assert (found["n_harmful"], found["n_harmless"], found["left_out_seen"]) == (15, 15, 0)
-    assert found["guard"]["auroc"]["low"] <= found["guard"]["auroc"]["value"] <= found["guard"]["auroc"]["high"]
+    assert (
+        found["guard"]["auroc"]["low"] <= found["guard"]["auroc"]["value"] <= found["guard"]["auroc"]["high"]
+    )
     names = {baseline["name"] for baseline in found["baselines"]}
     assert names == {"permuted_labels", "length", "final_punctuation", "refusal_belief", "tfidf", "untrained"}
     assert {row["name"] for row in found["rows"]} == {"weather", "drinks"}

@@ -8,10 +8,17 @@ from latentguard.cli import fit as command
 
 
 def test_a_guard_is_fitted_as_asked_and_its_record_is_printed(latentguard, audited, tiny_folder):
-    call = latentguard(
-        "fit", tiny_folder, "--harmful", audited.harmful, "--harmless", audited.harmless, "--out", "g", "--json",
-        "--method", "mean_difference", "--position", "t_post_inst", "--endings", "as_written", "--target-fpr", "0.1",
-    )  # fmt: skip
+    options = {
+        "--harmful": audited.harmful,
+        "--harmless": audited.harmless,
+        "--method": "mean_difference",
+        "--position": "t_post_inst",
+        "--endings": "as_written",
+        "--target-fpr": "0.1",
+        "--out": "g",
+    }
+    arguments = [argument for option in options.items() for argument in option]
+    call = latentguard("fit", tiny_folder, *arguments, "--json")
     assert call.code == 0, call.err
     fitted = json.loads(call.out)["fitted"]
     assert fitted["method"] == "mean_difference"
