@@ -84,7 +84,7 @@ _ACTIVE: "ContextVar[tuple[_Active, ...]]" = ContextVar("latentguard_edits", def
 
 
 @contextmanager
-def edited(blocks: Blocks, edits: Sequence[Edit], hidden_size: int) -> Iterator[None]:
+def edited(blocks: Blocks, edits: Sequence[Edit], hidden_size: int) -> Generator[None]:
     """Put `edits` in force for this package's runs in this thread, in the order given (blocks may nest)."""
     for edit in edits:
         _check(edit, len(blocks), hidden_size)

@@ -26,14 +26,21 @@ def file_type(path: Path) -> str:
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise ModelNotFound(f"{path.name} is no GGUF file (it does not begin with the letters GGUF).")
-        _version, _tensors, fields = struct.unpack("<IQQ", file.read(20))
-        for _ in range(fields):
-            key = _string(file)
-            value = _value(file, _number(file, 4))
-            if key == "general.file_type":
-                from gguf import LlamaFileType
+        try:
+            return _stated_type(file)
+        except (struct.error, ValueError, MemoryError, OverflowError) as error:
+            raise ModelNotFound(f"{path.name} has a header that cannot be read: is it damaged?") from error
 
-                return LlamaFileType(value).name.removeprefix("MOSTLY_").removeprefix("ALL_")
+
+def _stated_type(file: BinaryIO) -> str:
+    _version, _tensors, fields = struct.unpack("<IQQ", file.read(20))
+    for _ in range(fields):
+        key = _string(file)
+        value = _value(file, _number(file, 4))
+        if key == "general.file_type":
+            from gguf import LlamaFileType
+
+            return LlamaFileType(value).name.removeprefix("MOSTLY_").removeprefix("ALL_")
     return "of unstated type"
 
 
@@ -62,11 +69,18 @@ def dequantising_by_rows() -> Generator[None]:
 
 
 def _number(file: BinaryIO, size: int) -> int:
-    return int.from_bytes(file.read(size), "little")
+    return int.from_bytes(_bytes(file, size), "little")
+
+
+def _bytes(file: BinaryIO, size: int) -> bytes:
+    found = file.read(size)
+    if len(found) != size:
+        raise ValueError("the file ends early")
+    return found
 
 
 def _string(file: BinaryIO) -> str:
-    return file.read(_number(file, 8)).decode("utf-8", errors="replace")
+    return _bytes(file, _number(file, 8)).decode("utf-8", errors="replace")
 
 
 def _value(file: BinaryIO, kind: int) -> Any:
@@ -80,6 +94,6 @@ def _value(file: BinaryIO, kind: int) -> Any:
             return None
         return [_value(file, inner) for _ in range(count)] and None
     if kind not in _SIZES:
-        raise ModelNotFound(f"a GGUF file holds a metadata value of unknown kind {kind}; it may be damaged.")
+        raise ValueError(f"a metadata value of unknown kind {kind}")
     form = "<" + _SIZES[kind]
-    return struct.unpack(form, file.read(struct.calcsize(form)))[0]
+    return struct.unpack(form, _bytes(file, struct.calcsize(form)))[0]

@@ -118,7 +118,7 @@ def _inside(part: nn.Module, whole: nn.Module) -> bool:
 
 
 @contextmanager
-def _inputs_of(layers: nn.ModuleList) -> Iterator[dict[int, Tensor]]:
+def _inputs_of(layers: nn.ModuleList) -> Generator[dict[int, Tensor]]:
     """The input of every leaf of the blocks in the latest run, by module id."""
     inputs: dict[int, Tensor] = {}
 

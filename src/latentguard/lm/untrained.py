@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 
 
 def untrained_copy(module: Any, seed: int, blocks: int) -> Any:
-    """The first `blocks` blocks, freshly initialised by the model's own rule, in its dtype and on its device."""
+    """The first `blocks` blocks, initialised afresh by the model's own rule; same dtype, same device."""
     config = copy.deepcopy(module.config)
     text = config.get_text_config(decoder=True)
     if blocks < text.num_hidden_layers:
