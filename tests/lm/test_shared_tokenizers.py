@@ -87,6 +87,11 @@ def test_recorded_positions_and_ids_are_met(tokenizers: Path, folder: str):
         expected = (record["t_inst_first"], record["t_inst"], record["t_post"], record["inserted_as"])
         found = (rendered.content[0], rendered.t_inst, rendered.t_post_inst, rendered.inserted)
         assert found == expected, record["case"]
+        if "ids" in record and record["inserted_as"] == "verbatim":
+            content = record["messages"][-1]["content"]
+            own_blanks = len(content) - len(content.rstrip())
+            merged = len(record.get("overhang", "")) > own_blanks
+            assert rendered.boundary == ("merged" if merged else "clean"), record["case"]
         if "ids" in record:
             assert list(rendered.ids) == record["ids"], record["case"]
             assert rendered.text == record["rendered"], record["case"]
