@@ -98,13 +98,10 @@ class Evaluation(Record):
 
     def pairs(self, name: str = "guard") -> dict[tuple[str, str], float]:
         """AUROC of every harmful source against every harmless one, for the guard or a baseline."""
-        sample = Sample.of(self.prompts, resamples=0, seed=self.seed)
+        copies = self._copies(name)
+        harmful = np.array([one.label == "harmful" for one in self.prompts])
         return {
-            pair: float(
-                np.mean(
-                    [auroc(ranked(copy[chosen], sample.harmful[chosen]))[0] for copy in self._copies(name)]
-                )
-            )
+            pair: float(np.mean([auroc(ranked(copy[chosen], harmful[chosen]))[0] for copy in copies]))
             for pair, chosen in _pairs(self.prompts, None, None).items()
         }
 

@@ -1,0 +1,111 @@
+"""What is kept of what a model did, and the clusters made of it."""
+
+import dataclasses
+
+import pytest
+
+from latentguard.beliefs import CELLS, FEWEST, Behaviour, Reply, cell_of, clusters, observe
+from latentguard.data import Prompt
+from latentguard.judge import Judgement
+from tests.lm.tiny import tiny
+
+
+def reply(refused, empty=False):
+    return Reply(refused=refused, empty=empty, characters=3, tokens=1, sha256="0" * 64)
+
+
+def behaviour(*rows):
+    """Rows of (label, refused, empty)."""
+    return Behaviour(
+        prompts=tuple(
+            Prompt.of(f"prompt {n}", label=label, source=f"s{n % 2}") for n, (label, _, _) in enumerate(rows)
+        ),
+        replies=tuple(reply(refused, empty) for _, refused, empty in rows),
+        max_new_tokens=16,
+    )
+
+
+SEEN = behaviour(
+    ("harmful", True, False),
+    ("harmful", False, False),
+    ("harmless", True, False),
+    ("harmless", False, False),
+    ("harmful", True, True),
+    (None, True, False),
+    ("harmful", True, False),
+)
+
+
+def test_every_prompt_is_in_the_cell_of_its_label_and_decision():
+    assert SEEN.cells() == {
+        "refused_harmful": (0, 6),
+        "accepted_harmful": (1,),
+        "refused_harmless": (2,),
+        "accepted_harmless": (3,),
+    }
+
+
+def test_empty_replies_and_unlabelled_prompts_are_counted_apart_and_nobody_twice():
+    counts = SEEN.counts()
+    assert (counts["empty"], counts["unlabelled"]) == (1, 1)
+    assert sum(counts.values()) == len(SEEN.prompts)
+
+
+def test_the_four_cells_have_their_names():
+    found = {
+        cell_of(harmful=harmful, refused=refused) for harmful in (True, False) for refused in (True, False)
+    }
+    assert found == set(CELLS)
+    assert cell_of(harmful=True, refused=False) == "accepted_harmful"
+
+
+def test_decisions_are_counted_by_source():
+    assert SEEN.by_source() == {
+        "s0": {"refused": 3, "accepted": 0, "empty": 1},
+        "s1": {"refused": 1, "accepted": 2, "empty": 0},
+    }
+
+
+def test_clusters_are_the_two_corners_and_the_rest_is_counted():
+    found = clusters(SEEN)
+    assert (found.refused_harmful, found.accepted_harmless) == ((0, 6), (3,))
+    assert found.fell_out == {"accepted_harmful": 1, "refused_harmless": 1, "empty": 1, "unlabelled": 1}
+
+
+def test_ten_prompts_a_cluster_are_enough_and_nine_are_named_with_the_counts():
+    enough = [("harmful", True, False)] * FEWEST + [("harmless", False, False)] * FEWEST
+    assert clusters(behaviour(*enough)).too_few is None
+    reason = clusters(behaviour(*enough[1:], ("harmful", False, False))).too_few
+    assert reason == (
+        "fewer than 10 prompts in refused_harmful (refused_harmful 9, accepted_harmless 10, "
+        "accepted_harmful 1, refused_harmless 0)"
+    )
+
+
+def test_observing_keeps_label_length_and_hash_and_drops_the_text():
+    model = tiny("Qwen3")
+    texts = []
+
+    def judged(text):
+        texts.append(text)
+        return Judgement(refused=True, reason="because", empty=False)
+
+    prompts = [Prompt.of("How do I bake bread?"), Prompt.of("hi")]
+    seen = observe(model, prompts, judge=judged, max_new_tokens=6)
+    assert seen.prompts == tuple(prompts)
+    assert [kept.characters for kept in seen.replies] == [len(text) for text in texts]
+    assert seen.refused == (True, True)
+    held = repr([dataclasses.asdict(kept) for kept in seen.replies])
+    assert texts[0]
+    assert texts[0] not in held
+    assert "because" not in held
+
+
+def test_more_than_64_new_tokens_are_never_asked_for():
+    with pytest.raises(ValueError, match="64"):
+        observe(tiny("Qwen3"), [Prompt.of("hi")], max_new_tokens=65)
+
+
+def test_prompts_and_replies_must_match():
+    with pytest.raises(ValueError, match="2 prompts but 1 replies"):
+        Behaviour(prompts=(Prompt.of("a"), Prompt.of("b")), replies=(reply(True),), max_new_tokens=4)
