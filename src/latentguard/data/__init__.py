@@ -1,5 +1,6 @@
 """Prompts: records, readers, endings, splits, and the package's own contrast set."""
 
+from latentguard.data.contrast import contrast_set
 from latentguard.data.endings import Endings, endings_of, final_punctuation, with_endings
 from latentguard.data.prompts import LABELS, Label, Prompt, data_hash
 from latentguard.data.readers import read_prompts
@@ -11,6 +12,7 @@ __all__ = [
     "Label",
     "Prompt",
     "Split",
+    "contrast_set",
     "data_hash",
     "endings_of",
     "final_punctuation",

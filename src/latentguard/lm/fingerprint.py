@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -48,16 +49,8 @@ def weight_fingerprint(module: nn.Module) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of what computed a result."""
-    import transformers
-
-    import latentguard
-
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "latentguard": latentguard.__version__,
-    }
+    packages = ("torch", "transformers", "latentguard")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def dtype_name(dtype: Any) -> str:
