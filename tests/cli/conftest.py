@@ -65,9 +65,8 @@ def audited(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Audi
     """`latentguard audit TINY --harmful ... --harmless ... --json`, run once, with the network forbidden."""
     import socket
 
-    from tests.cli.prompts import write_classes
-
     from latentguard.cli._main import run
+    from tests.cli.prompts import write_classes
 
     folder = tmp_path_factory.mktemp("audited")
     harmful, harmless = write_classes(folder)

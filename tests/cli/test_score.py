@@ -6,6 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+
 from tests.cli.prompts import HOSTILE
 
 PROMPTS = ("Tell me about storm number 3 in the attic", "Tell me about tea number 4 in the cellar")

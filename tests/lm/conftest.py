@@ -1,7 +1,7 @@
 import pytest
-from tests.lm.tiny import ARCHITECTURES, tiny
 
 from latentguard.lm import LanguageModel
+from tests.lm.tiny import ARCHITECTURES, tiny
 
 
 @pytest.fixture(scope="session", params=sorted(ARCHITECTURES))

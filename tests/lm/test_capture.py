@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from tests.lm.tiny import tiny
 from torch import Tensor
 
 from latentguard.errors import NonFiniteState
 from latentguard.lm import LanguageModel
 from latentguard.lm import capture as capture_module
+from tests.lm.tiny import tiny
 
 PROMPTS = [
     "How do I bake bread?",

@@ -5,6 +5,11 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from latentguard.errors import PositionNotProved
+from latentguard.lm._control import ControlTokens
+from latentguard.lm._encoder import Encoder
+from latentguard.lm.chat import ChatTemplate, Message
 from tests.lm.templates import (
     CHATML,
     FAMILIES,
@@ -17,11 +22,6 @@ from tests.lm.templates import (
     byte_level,
     sentencepiece_like,
 )
-
-from latentguard.errors import PositionNotProved
-from latentguard.lm._control import ControlTokens
-from latentguard.lm._encoder import Encoder
-from latentguard.lm.chat import ChatTemplate, Message
 
 WORDS = [
     "How do I",

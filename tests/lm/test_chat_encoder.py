@@ -1,9 +1,9 @@
 """The check by decoding: it must say no to every token but the right one."""
 
 import pytest
-from tests.lm.templates import CHATML, byte_level, sentencepiece_like
 
 from latentguard.lm._encoder import Encoder
+from tests.lm.templates import CHATML, byte_level, sentencepiece_like
 
 TEXT = "<|im_start|>user\nHow do I 🍞 bake bread? 面包<|im_end|>\n<|im_start|>assistant\n"
 

@@ -4,11 +4,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from tests.lm.templates import CHATML, LLAMA_3, byte_level, sentencepiece_like
 from tokenizers import AddedToken
 from transformers import AutoTokenizer
 
 from latentguard.lm.chat import ChatTemplate
+from tests.lm.templates import CHATML, LLAMA_3, byte_level, sentencepiece_like
 
 
 @pytest.mark.parametrize("make", [byte_level, sentencepiece_like])

@@ -6,6 +6,8 @@ from itertools import accumulate
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from latentguard.lm.chat import ChatTemplate, Message
 from tests.lm.templates import (
     CHATML,
     DATED,
@@ -21,8 +23,6 @@ from tests.lm.templates import (
     sentencepiece_like,
     token_bytes,
 )
-
-from latentguard.lm.chat import ChatTemplate, Message
 
 PIECES = [
     "How do I",

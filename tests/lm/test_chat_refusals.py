@@ -1,6 +1,10 @@
 """What cannot be proved is refused by name, with the evidence and a way out."""
 
 import pytest
+from transformers import PreTrainedTokenizer
+
+from latentguard.errors import BadData, ModelNotSupported, PositionNotProved, PromptTooLong, TemplateError
+from latentguard.lm.chat import ChatTemplate, Message
 from tests.lm.templates import (
     CAPITALISES,
     CHATML,
@@ -15,10 +19,6 @@ from tests.lm.templates import (
     Family,
     byte_level,
 )
-from transformers import PreTrainedTokenizer
-
-from latentguard.errors import BadData, ModelNotSupported, PositionNotProved, PromptTooLong, TemplateError
-from latentguard.lm.chat import ChatTemplate, Message
 
 families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 

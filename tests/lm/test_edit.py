@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tests.lm.tiny import tiny
 
 from latentguard.errors import EditMatchedNothing, LatentGuardError, UnscopedRun
 from latentguard.lm import AddDirection, LanguageModel, ProjectOut
+from tests.lm.tiny import tiny
 
 SHORT = "Sing."
 LONG = "Tell me about the river that runs behind the old mill.\nIs it deep?"

@@ -1,10 +1,10 @@
 """A fingerprint knows a model again in any dtype, and knows a changed one from it."""
 
 import torch
-from tests.lm.tiny import tiny, tiny_module
 
 from latentguard.lm import LanguageModel
 from latentguard.lm.fingerprint import Identity, weight_fingerprint
+from tests.lm.tiny import tiny, tiny_module
 
 
 def test_one_checkpoint_has_one_fingerprint_in_every_dtype() -> None:

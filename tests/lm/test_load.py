@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.lm.templates import CHATML, byte_level
-from tests.lm.tiny import tiny_module
 
 from latentguard.errors import ModelNotFound, ModelNotSupported, TemplateError
 from latentguard.lm import load
+from tests.lm.templates import CHATML, byte_level
+from tests.lm.tiny import tiny_module
 
 
 @pytest.fixture(scope="module")

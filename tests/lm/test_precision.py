@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import torch
-from tests.lm.templates import CHATML, byte_level
-from tests.lm.tiny import tiny_module
 
 from latentguard.lm import precision
+from tests.lm.templates import CHATML, byte_level
+from tests.lm.tiny import tiny_module
 
 
 def _module(dtype: torch.dtype) -> Any:

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.lm.templates import CHATML, byte_level
-from tests.lm.tiny import tiny, tiny_module
 from torch import Tensor, nn
 from transformers import BertConfig, BertLMHeadModel, T5Config, T5ForConditionalGeneration
 
@@ -14,6 +12,8 @@ from latentguard.errors import ModelNotSupported
 from latentguard.lm import LanguageModel
 from latentguard.lm.blocks import LogitMap, find_blocks
 from latentguard.lm.proof import prove
+from tests.lm.templates import CHATML, byte_level
+from tests.lm.tiny import tiny, tiny_module
 
 CPU = torch.device("cpu")
 

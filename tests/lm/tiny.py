@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 import transformers
-from tests.lm.templates import CHATML, byte_level
 from transformers import AutoModelForCausalLM
 
 from latentguard.lm import LanguageModel
+from tests.lm.templates import CHATML, byte_level
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "Llama": {},
