@@ -11,7 +11,7 @@ from latentguard.beliefs import Behaviour
 from latentguard.data import Endings, data_hash
 from latentguard.guard.calibration import Calibration, calibrate
 from latentguard.guard.captured import Captured, capture_fit
-from latentguard.guard.cells import BOTH, Cells, Position
+from latentguard.guard.cells import BOTH, Cells, Position, positions_of
 from latentguard.guard.choice import Choice, choose, mask, windows
 from latentguard.guard.fitting_data import FittingData, is_harmful, text_hash
 from latentguard.guard.manifest import Fitted, FittedOn, FittedUntrained, Manifest
@@ -96,11 +96,13 @@ def _refusal_unavailable(behaviour: Behaviour | None, data: FittingData) -> tupl
 
 def _best(captured: Captured, options: Options, n_blocks: int) -> tuple[Choice, Probe]:
     """Fit every method on every cell, choose on validation, and keep the probe of the chosen cells."""
-    wanted = BOTH if len(options.positions) > 1 or options.positions[0] == "both" else options.positions
-    read = Cells(tuple(wanted), captured.train.slots)
+    wanted = {name for position in options.positions for name in positions_of(position)}
+    read = Cells(tuple(name for name in BOTH if name in wanted), captured.train.slots)
     states, validation = read.of(captured.train), read.of(captured.validation)
-    probes = {method: fit_probe(states, captured.train_harmful, method) for method in options.methods}
-    scores = {method: probe.cell_scores(validation) for method, probe in probes.items()}
+    probes: dict[Method, Probe] = {
+        method: fit_probe(states, captured.train_harmful, method) for method in options.methods
+    }
+    scores: dict[Method, Tensor] = {method: probe.cell_scores(validation) for method, probe in probes.items()}
     choice = choose(
         scores,
         read,

@@ -1,6 +1,6 @@
 """Prompts with their endings, and their states: what fitting code works on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Bool
@@ -67,11 +67,11 @@ def variants(prompts: Sequence[Prompt], endings: Endings) -> tuple[list[Prompt],
     return [variant for variant, _ in found], tuple(prompt for _, prompt in found)
 
 
-def staged(progress: Progress, stage: str) -> Callable[[str, int, int], None]:
-    """The same progress under another stage's name."""
+def staged(progress: Progress, name: str) -> Progress:
+    """The same progress, every stage under the name of what it is done for."""
 
-    def forward(_: str, done: int, total: int) -> None:
-        progress(stage, done, total)
+    def forward(stage: str, done: int, total: int) -> None:
+        progress(f"{name}: {stage}", done, total)
 
     return forward
 

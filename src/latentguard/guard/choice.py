@@ -52,7 +52,7 @@ def choose(
 
     `read` names the cells of `scores`; `slots` lists the runs to compare.
     """
-    candidates = [
+    candidates: list[tuple[Method, Cells]] = [
         (method, Cells(positions_of(position), tuple(run)))
         for method in scores
         for position in positions

@@ -10,6 +10,7 @@ The scores of the last three are divided by their standard deviation on the trai
 outweighs another in the mean over cells.
 """
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from sklearn.linear_model import LogisticRegression
@@ -93,5 +94,5 @@ def _logistic(
     mean, deviation = values.mean(dim=0), _floored(values.std(dim=0))
     fitted = LogisticRegression(C=PENALTY, max_iter=300, class_weight="balanced")
     fitted.fit(((values - mean) / deviation).numpy(), harmful.numpy())
-    weights = torch.from_numpy(fitted.coef_[0]).float() / deviation
-    return weights, torch.tensor(float(fitted.intercept_[0])) - torch.dot(weights, mean)
+    weights = torch.from_numpy(np.asarray(fitted.coef_)[0]).float() / deviation
+    return weights, torch.tensor(float(np.asarray(fitted.intercept_)[0])) - torch.dot(weights, mean)
