@@ -1,5 +1,7 @@
 """The whole audit on a model of random weights: it never refuses, and nothing that it reads is belief."""
 
+from dataclasses import replace
+
 import pytest
 
 from latentguard.guard import Guard
@@ -8,6 +10,8 @@ from latentguard.report.page import audit_json, read_audit, write_report
 from tests.guard.toy import toy_prompts
 from tests.lm.tiny import tiny
 from tests.report.parsing import parse
+
+REPLY = "a-reply-that-must-be-dropped"
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +24,14 @@ def data() -> AuditData:
 
 @pytest.fixture(scope="module")
 def audited(data: AuditData) -> tuple[Audit, Guard]:
-    return audit(tiny("Qwen3", seed=3), data, command="latentguard audit tiny")
+    model = tiny("Qwen3", seed=3)
+    generate = model.generate
+
+    def marked(*arguments, **options):
+        return [replace(reply, text=f"{REPLY} {reply.text}") for reply in generate(*arguments, **options)]
+
+    model.generate = marked
+    return audit(model, data, command="latentguard audit tiny")
 
 
 def test_random_weights_are_not_above_an_untrained_copy(audited):
@@ -93,10 +104,9 @@ def test_the_record_makes_the_page_without_the_model(audited, tmp_path):
     assert page(again) == html_path.read_text(encoding="utf-8")
 
 
-def test_replies_are_nowhere_in_the_record(audited):
-    assert not {"reply", "replies", "completion", "text_of_reply"} & set(Audit.model_fields)
-    assert '"sha256": "' in audit_json(audited[0])
-    assert "characters" not in audit_json(audited[0])
+def test_no_reply_of_the_model_is_in_the_record_or_on_the_page(audited):
+    assert REPLY not in audit_json(audited[0])
+    assert REPLY not in page(audited[0])
 
 
 def test_each_number_has_an_address(audited, data):

@@ -119,7 +119,11 @@ def test_figures_follow_the_screen_from_light_to_dark(open_page, report):
     read = "getComputedStyle(document.querySelector('#figure-roc .xtick text')).fill"
     light = opened.page.evaluate(read)
     opened.page.emulate_media(color_scheme="dark")
-    opened.page.wait_for_function(f"{read} !== '{light}'")
+    opened.page.evaluate(
+        "(light) => new Promise((done) => { const look = () =>"
+        f" {read} === light ? requestAnimationFrame(look) : done(true); look(); }})",
+        light,
+    )
     assert opened.faults == []
 
 
@@ -149,7 +153,7 @@ def test_a_hover_label_shows_a_hostile_prompt_as_text(open_page, report, complet
                 " [{ curveNumber: curve, pointNumber: number }])",
                 [curve, number],
             )
-            shown.add(page.locator("#figure-plane .hoverlayer").inner_text())
+            shown.add(page.locator("#figure-plane .hoverlayer").text_content())
             assert page.locator("#figure-plane .hoverlayer a, #figure-plane .hoverlayer script").count() == 0
     assert any("<img src=x onerror=alert(1)>" in text for text in shown)
     assert any("</script><script>alert('prompt')</script>" in text for text in shown)

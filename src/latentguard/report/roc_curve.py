@@ -18,15 +18,10 @@ def roc_curve(copies: Sequence[Sequence[float]], harmful: Sequence[bool]) -> Cur
     if len(curves) == 1:
         return _corners(*curves[0])
     grid = np.linspace(0, 1, _GRID)
-    mean = np.mean([np.interp(grid, *_upper(fpr, tpr)) for fpr, tpr in curves], axis=0)
+    # at a vertical run interp takes its last point, the highest true-positive rate
+    mean = np.mean([np.interp(grid, fpr, tpr) for fpr, tpr in curves], axis=0)
     fpr, tpr = np.r_[0.0, grid], np.r_[0.0, mean]
     return Curve(false_positive_rate=tuple(fpr.tolist()), true_positive_rate=tuple(tpr.tolist()))
-
-
-def _upper(fpr: "np.ndarray", tpr: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
-    """Each false-positive rate once, with the highest true-positive rate reached there."""
-    last = np.r_[fpr[1:] != fpr[:-1], True]
-    return fpr[last], tpr[last]
 
 
 def _corners(fpr: "np.ndarray", tpr: "np.ndarray") -> Curve:
