@@ -2,12 +2,12 @@
 
 import copy
 import os
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from huggingface_hub import hf_hub_download
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -16,6 +16,10 @@ from latentguard.errors import ModelNotFound, ModelNotSupported
 from latentguard.lm.gguf import dequantising_by_rows, file_type
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.precision import Choice, choose_dtype
+
+
+_UNREADABLE = (OSError, ValueError, KeyError)
+_DAMAGED_GGUF = (TypeError, IndexError)  # what the gguf package raises where a file ends early
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,7 @@ def load(
     tokenizer = _from(AutoTokenizer, source, config=config, **options)
 
     def weights(of: torch.dtype | str) -> Any:
-        if source.gguf is None:
-            options["use_safetensors"] = True
-        with dequantising_by_rows() if source.gguf else nullcontext():
-            module = _from(AutoModelForCausalLM, source, config=copy.deepcopy(config), dtype=of, **options)
-        return module.to(place).eval()
+        return _weights(source, copy.deepcopy(config), of, options).to(place).eval()
 
     choice = _chosen(dtype, place, tokenizer, weights)
     notes = [choice.note] if choice.note else []
@@ -74,6 +74,18 @@ def load(
         quantisation=quantisation,
         notes=notes,
     )
+
+
+def _weights(source: Source, config: Any, dtype: torch.dtype | str, options: dict[str, Any]) -> Any:
+    """The model itself: safetensors, or a GGUF file unpacked to plain weights, which alone can be hooked."""
+    if source.gguf is None:
+        return _from(
+            AutoModelForCausalLM, source, config=config, dtype=dtype, use_safetensors=True, **options
+        )
+    unpacked = getattr(transformers, "GgufConfig", None)  # releases without it always unpack
+    plain = {} if unpacked is None else {"quantization_config": unpacked(dequantize=True)}
+    with dequantising_by_rows():
+        return _from(AutoModelForCausalLM, source, config=config, dtype=dtype, **plain, **options)
 
 
 def _chosen(dtype: str, device: torch.device, tokenizer: Any, weights: Any) -> Choice:
@@ -114,7 +126,7 @@ def _from(loader: Any, source: Source, **options: Any) -> Any:
                 f"reading {inert(source.name)} needs the gguf package.\n  pip install 'latentguard[gguf]'"
             ) from error
         raise
-    except (OSError, ValueError, KeyError) as error:
+    except (*_UNREADABLE, *(_DAMAGED_GGUF if source.gguf else ())) as error:
         first = inert(
             str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__, limit=300
         )
