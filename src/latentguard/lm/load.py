@@ -17,7 +17,6 @@ from latentguard.lm.gguf import dequantising_by_rows, file_type
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.precision import Choice, choose_dtype
 
-
 _UNREADABLE = (OSError, ValueError, KeyError)
 _DAMAGED_GGUF = (TypeError, IndexError)  # what the gguf package raises where a file ends early
 
@@ -118,6 +117,7 @@ def _source(given: str, name: str | None) -> Source:
 
 def _from(loader: Any, source: Source, **options: Any) -> Any:
     """Call a transformers loader; what it says of a missing model becomes one named error."""
+    unreadable = _UNREADABLE + _DAMAGED_GGUF if source.gguf else _UNREADABLE
     try:
         return loader.from_pretrained(source.place, **options)
     except ImportError as error:
@@ -126,7 +126,7 @@ def _from(loader: Any, source: Source, **options: Any) -> Any:
                 f"reading {inert(source.name)} needs the gguf package.\n  pip install 'latentguard[gguf]'"
             ) from error
         raise
-    except (*_UNREADABLE, *(_DAMAGED_GGUF if source.gguf else ())) as error:
+    except unreadable as error:
         first = inert(
             str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__, limit=300
         )
