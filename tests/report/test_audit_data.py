@@ -26,7 +26,7 @@ def test_the_parts_of_a_users_files_share_no_prompt():
 def test_an_extra_prompt_that_was_fitted_on_is_not_measured():
     data = AuditData.of_lists(_prompts("harmful", 20), _prompts("harmless", 20), name="mine")
     fitted = data.split.train[0]
-    again = Prompt.of(f"  {fitted.text.upper()} ", label=fitted.label)
+    again = Prompt.of(f"{fitted.text.upper()}  ", label=fitted.label)
     new = Prompt.of("A new request", label="harmless")
     unlabelled = Prompt.of("Another request")
     wider = AuditData(split=data.split, name="mine", extra=(again, new, unlabelled))

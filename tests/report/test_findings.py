@@ -66,7 +66,7 @@ def test_an_undefined_auroc_is_not_printed_as_a_number(complete):
 
 def test_the_guard_is_named_with_interval_n_and_its_baselines(complete):
     evidence = _findings(complete)["guard"].evidence
-    assert "0.91 (0.86–0.96, n = 102)" in evidence
+    assert "0.91 (0.86–0.96) on 102 test prompts" in evidence
     assert "Untrained copies: 0.71" in evidence
     assert "0.20 (0.14–0.26)" in evidence
     assert "TF-IDF" in evidence

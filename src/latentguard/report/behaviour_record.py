@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from latentguard.beliefs import CELLS, Behaviour, Reading
 from latentguard.data import LABELS, Label
 from latentguard.report.intervals import wilson
-from latentguard.report.schema import BehaviourRecord, Cell, GroupBehaviour, Proportion
+from latentguard.report.schema import BehaviourRecord, Cell, GroupBehaviour
 
 JUDGE: Final = "this package’s default phrases, by where they stand in the reply"
 _MOST_GROUPS: Final = 40
@@ -51,27 +51,37 @@ def _fell_out(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _groups(behaviour: Behaviour) -> tuple[GroupBehaviour, ...]:
-    """Refusals by source and attack, and by category where neither is given."""
-    groups: list[GroupBehaviour] = []
-    for kind in ("source", "attack"):
-        groups.extend(_groups_of(behaviour, kind))
-    # one source is no comparison: the categories are then the more telling table
+    """Refusals by source and attack, and by category where neither tells anything apart."""
+    sources, attacks = _members(behaviour, "source"), _members(behaviour, "attack")
+    known = set(sources.values())
+    new = {key: members for key, members in attacks.items() if members not in known}
+    groups = [*_rows(behaviour, "source", sources), *_rows(behaviour, "attack", new)]
     if len({group.name for group in groups}) < 2:
-        groups = _groups_of(behaviour, "category") or groups
+        groups = _rows(behaviour, "category", _members(behaviour, "category")) or groups
     return tuple(groups[:_MOST_GROUPS])
 
 
-def _groups_of(behaviour: Behaviour, kind: str) -> list[GroupBehaviour]:
-    members: defaultdict[tuple[str, Label], list[bool]] = defaultdict(list)
-    for prompt, reply in zip(behaviour.prompts, behaviour.replies, strict=True):
+def _members(behaviour: Behaviour, kind: str) -> dict[tuple[Label, str], tuple[int, ...]]:
+    """Prompts with a reply of each label and name, in order of these."""
+    members: defaultdict[tuple[Label, str], list[int]] = defaultdict(list)
+    for index, (prompt, reply) in enumerate(zip(behaviour.prompts, behaviour.replies, strict=True)):
         name = getattr(prompt, kind)
         if name is not None and prompt.label is not None and not reply.empty:
-            members[name, prompt.label].append(reply.refused)
-    rows: list[tuple[str, Label, Proportion]] = [
-        (name, label, wilson(sum(refused), len(refused))) for (name, label), refused in members.items()
-    ]
-    rows.sort(key=lambda row: (row[1], row[0]))
+            members[prompt.label, name].append(index)
+    return {key: tuple(members[key]) for key in sorted(members)}
+
+
+def _rows(
+    behaviour: Behaviour,
+    kind: Literal["source", "attack", "category"],
+    members: Mapping[tuple[Label, str], tuple[int, ...]],
+) -> list[GroupBehaviour]:
     return [
-        GroupBehaviour.model_validate({"kind": kind, "name": name, "label": label, "refused": refused})
-        for name, label, refused in rows
+        GroupBehaviour(
+            kind=kind,
+            name=name,
+            label=label,
+            refused=wilson(sum(behaviour.replies[index].refused for index in indices), len(indices)),
+        )
+        for (label, name), indices in members.items()
     ]

@@ -16,7 +16,6 @@ from latentguard.report.schema import (
 )
 from latentguard.report.words import (
     ENDINGS_NAMES,
-    estimate,
     interval,
     listed,
     number,
@@ -97,7 +96,8 @@ def _guard(guard: GuardRecord) -> Finding:
     untrained = row_of(guard, "untrained")
     against = {True: "above", False: "not above", None: "not compared with"}[guard.above_untrained]
     answer = f"AUROC {number(own.auroc.value)}, {against} an untrained copy of this model."
-    evidence = f"AUROC {estimate(own.auroc)} test prompts."
+    between = interval(own.auroc.low, own.auroc.high)
+    evidence = f"AUROC {number(own.auroc.value)} ({between}) on {own.auroc.n} test prompts."
     if untrained is not None and untrained.guard_minus_this is not None:
         difference = untrained.guard_minus_this
         evidence += (

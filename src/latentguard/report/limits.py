@@ -82,6 +82,11 @@ def _of_guard(guard: GuardRecord) -> list[str]:
                 f"TF-IDF on the words alone reaches AUROC {number(words.auroc.value)}; the guard minus that "
                 f"is {number(difference.value)} ({interval(difference.low, difference.high)})."
             )
+    if own.auroc.value == 1.0:
+        found.append(
+            f"The guard ranks all {own.auroc.n} test prompts right, so its bootstrap interval has no width: "
+            "the number of prompts, not the interval, says how sure that is."
+        )
     error = own.calibration_error
     if error.value is not None and error.value > 0.1:
         found.append(
