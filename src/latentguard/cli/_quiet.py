@@ -27,6 +27,7 @@ def before_heavy_imports() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     for library in _LIBRARIES:
@@ -35,13 +36,11 @@ def before_heavy_imports() -> None:
 
 
 def after_heavy_imports() -> None:
-    """Switch off the bars that loading weights and datasets would draw beside this program's own."""
-    import datasets
+    """Switch off the bars that loading weights would draw beside this program's own."""
     import transformers
 
     if os.environ.get("TRANSFORMERS_VERBOSITY") == "error":
         transformers.logging.disable_progress_bar()
-        datasets.disable_progress_bars()
 
 
 def _one_line(
