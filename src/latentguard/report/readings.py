@@ -57,7 +57,7 @@ def fit_both(
     progress: Progress = silent,
 ) -> dict[Endings, Fitted]:
     """Centroids of the train prompts with either endings; measured prompts are read once, as written."""
-    readings = {
+    readings: dict[Endings, Reading] = {
         endings: fit_reading(model, train, endings=endings, progress=progress) for endings in BOTH_ENDINGS
     }
     harmfulness: dict[Endings, list[Tensor]] = {endings: [] for endings in BOTH_ENDINGS}

@@ -22,14 +22,15 @@ def slot_panels(
     `cells` holds, for each verdict class, indices into the prompts that `beliefs` were read from.
     """
     clusters = _BY_BEHAVIOUR if reading.basis == "behaviour" else _BY_LABEL
-    sizes = {"n_positive": reading.harmfulness.n_positive, "n_negative": reading.harmfulness.n_negative}
+    harmfulness = reading.harmfulness
     at_inst = SlotPanel(
         position="t_inst",
         endings=reading.endings,
         clusters=clusters,
         slots=tuple(range(beliefs.harmfulness_by_slot.shape[1])),
         bands=_bands(beliefs.harmfulness_by_slot, cells),
-        **sizes,
+        n_positive=harmfulness.n_positive,
+        n_negative=harmfulness.n_negative,
     )
     scores = beliefs.refusal_by_slot
     if scores is None:
@@ -50,7 +51,8 @@ def slot_panels(
         clusters=clusters,
         slots=tuple(range(scores.shape[1])),
         bands=_bands(scores, cells),
-        **sizes,
+        n_positive=harmfulness.n_positive,
+        n_negative=harmfulness.n_negative,
     )
     return at_inst, at_post_inst
 
