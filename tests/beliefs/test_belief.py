@@ -151,6 +151,8 @@ def test_two_means_of_one_vector_coincide_however_they_were_rounded():
     assert not torch.equal(first, second), "the premise: rounding tells them apart"
     assert coinciding(first, second).item()
     assert not coinciding(first, first * (1 + 1e-4)).item()
+    states = torch.randn(4, 1, 3584, generator=torch.Generator().manual_seed(8))
+    assert torch.equal(layer_scores(states, first, second), torch.zeros(4, 1))
 
 
 def test_every_slot_coinciding_is_undefined():

@@ -18,7 +18,7 @@ class Verdict:
     harmfulness: float
     """Harmfulness belief at t_inst over the guard's slots: mean cosine difference, in [-2, 2]."""
     score: float
-    """What the guard's method computed; higher is nearer to harmful. The belief itself for that method at t_inst."""
+    """What the guard's method computed, higher for harmful; the belief itself for that method at t_inst."""
     probability: float
     """Calibrated P(harmful), at the validation set's share of harmful prompts."""
     flagged: bool
