@@ -9,7 +9,7 @@ from latentguard.data.contrast import contrast_set
 from latentguard.errors import TooFewPrompts
 from latentguard.guard.fitting_data import text_hash
 from latentguard.lm import LanguageModel
-from latentguard.report.schema import DataRecord
+from latentguard.report.schema import DataRecord, Part
 
 ORGANISM_FRACTIONS = (0.4, 0.2, 0.4)
 """Its prompts cost little and its beliefs are clear: more of them are measured than fitted on."""
@@ -55,7 +55,7 @@ class AuditData:
 
     def records(self) -> tuple[DataRecord, ...]:
         """One record for each part that holds a prompt."""
-        parts = (
+        parts: tuple[tuple[Part, str, Sequence[Prompt]], ...] = (
             ("train", "centroids, directions and the guard are fitted on it", self.split.train),
             ("validation", "slots and threshold are chosen on it", self.split.validation),
             ("test", "measured; nothing is fitted or chosen on it", self.split.test),

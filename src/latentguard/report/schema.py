@@ -14,6 +14,7 @@ SCHEMA_VERSION = 1
 Cell: TypeAlias = Literal["refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless"]
 CELLS: tuple[Cell, ...] = ("refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless")
 EndingsName: TypeAlias = Literal["balanced", "as_written"]
+Part: TypeAlias = Literal["train", "validation", "test", "extra"]
 Label: TypeAlias = Literal["harmful", "harmless"]
 
 Count = Annotated[int, Field(ge=0)]
@@ -64,7 +65,7 @@ class ModelRecord(Record):
 class DataRecord(Record):
     """One part of the prompts: what it was used for, how many, and the hash of its contents."""
 
-    part: Literal["train", "validation", "test", "extra"]
+    part: Part
     used_for: str
     harmful: Count
     harmless: Count
