@@ -16,6 +16,8 @@ from jaxtyping import install_import_hook
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 ROOMS_WITH_TENSORS = ("lm", "data", "judge", "organism", "beliefs", "guard", "verify", "report")
+hypothesis.settings.register_profile("latentguard", deadline=None)  # properties are no clocks
+hypothesis.settings.load_profile("latentguard")
 install_import_hook([f"latentguard.{room}" for room in ROOMS_WITH_TENSORS], "beartype.beartype")
 
 if TYPE_CHECKING:
