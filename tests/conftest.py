@@ -7,7 +7,7 @@ reason where it is missing; where LATENTGUARD_REQUIRE names their mark, such a s
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, runtime_checkable
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -16,8 +16,6 @@ from jaxtyping import install_import_hook
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 ROOMS_WITH_TENSORS = ("lm", "data", "judge", "organism", "beliefs", "guard", "verify", "report")
-hypothesis.settings.register_profile("latentguard", deadline=None)  # properties are no clocks
-hypothesis.settings.load_profile("latentguard")
 install_import_hook([f"latentguard.{room}" for room in ROOMS_WITH_TENSORS], "beartype.beartype")
 
 if TYPE_CHECKING:
@@ -37,13 +35,10 @@ CHROMIUM_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-ch
 def pytest_configure() -> None:
     import torch
 
-    from latentguard._progress import Progress
-
     torch.set_num_threads(1)  # the models of most tests are so small that a second thread only waits
     # A busy machine breaks no property, and CI fails for a change, not for its luck.
     hypothesis.settings.register_profile("latentguard", deadline=None, derandomize="CI" in os.environ)
     hypothesis.settings.load_profile("latentguard")
-    runtime_checkable(Progress)  # only such a protocol can be checked at a call
 
 
 @pytest.fixture(scope="session")
