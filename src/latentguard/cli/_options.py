@@ -23,7 +23,7 @@ class Dtype(StrEnum):
 Model = Annotated[
     str,
     typer.Argument(
-        metavar="[MODEL]",
+        metavar="MODEL",
         help="A hub id, a local folder, a GGUF file (model.gguf or repo:file.gguf), or 'organism', "
         "the small model with planted behaviour that ships with the package.",
         show_default="organism",

@@ -25,7 +25,7 @@ PACKAGES = (
 OPTIONAL_PACKAGES = ("gguf",)
 
 ModelOrNone = Annotated[
-    str | None, typer.Argument(metavar="[MODEL]", help="Also load this model and say what of it is proved.")
+    str | None, typer.Argument(metavar="MODEL", help="Also load this model and say what of it is proved.")
 ]
 
 

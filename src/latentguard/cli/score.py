@@ -22,7 +22,7 @@ COLUMNS = ("prompt", "", "P(harmful)", "harmfulness", "refusal", "verdict")
 
 Prompts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PROMPT...]", help="Prompts, or - for one a line on standard input."),
+    typer.Argument(metavar="PROMPT...", help="Prompts, or - for one a line on standard input."),
 ]
 File = Annotated[
     str | None, typer.Option("--file", metavar="FILE", help=f"Prompts instead: {_data_options.FORMATS}.")
