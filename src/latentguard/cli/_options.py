@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from latentguard.cli._output import Output
     from latentguard.lm import LanguageModel
 
+SMALL = 50_000_000
+"""Parameters under which a model runs on one thread."""
+
 
 class Dtype(StrEnum):
     """The number format a model runs in."""
@@ -52,10 +55,19 @@ def load_model(
     _quiet.after_heavy_imports()
     _check_device(device)
     model = latentguard.load(name, device=device, dtype=dtype.value, revision=revision)
+    _suit_threads(model)
     output.bars("loading the model", 1, 1)
     for note in model.notes:
         output.note(note)
     return model
+
+
+def _suit_threads(model: "LanguageModel") -> None:
+    """One thread for a small model: its matrices are too small to share, and a second thread only spins."""
+    import torch
+
+    if sum(parameter.numel() for parameter in model.module.parameters()) < SMALL:
+        torch.set_num_threads(1)
 
 
 def _check_device(device: str) -> None:
