@@ -33,6 +33,35 @@ def test_an_extra_prompt_that_was_fitted_on_is_not_measured():
     assert set(wider.measured) - set(data.measured) == {new}
 
 
+def _pairs(n: int) -> list[Prompt]:
+    return [
+        Prompt.of(f"{label} half of pair {index}", label=label, base_id=f"pair {index}")
+        for index in range(n)
+        for label in ("harmful", "harmless")
+    ]
+
+
+def test_thinning_keeps_whole_pairs_and_every_measured_prompt_and_says_so():
+    parts = {"train": _pairs(40), "validation": _pairs(20), "test": _pairs(10)}
+    data = AuditData(split=Split(**parts), name="pairs", most_fitting=(30, 12))
+    thin = data.thinned()
+    assert (len(thin.split.train), len(thin.split.validation)) == (30, 12)
+    assert thin.measured == data.measured
+    for part in (thin.split.train, thin.split.validation):
+        assert sum(prompt.label == "harmful" for prompt in part) * 2 == len(part)
+        assert len({prompt.base_id for prompt in part}) * 2 == len(part)
+    assert "42 of 120 prompts" in thin.limits[-1]
+    backwards = Split(train=parts["train"][::-1], validation=parts["validation"], test=parts["test"])
+    again = AuditData(split=backwards, name="pairs", most_fitting=(30, 12)).thinned()
+    assert {prompt.text for prompt in again.split.train} == {prompt.text for prompt in thin.split.train}
+
+
+def test_nothing_is_thinned_that_is_small_enough_or_unlimited():
+    split = Split(train=_pairs(5), validation=_pairs(3), test=_pairs(3))
+    for most in (None, (10, 6), (300, 120)):
+        assert AuditData(split=split, name="pairs", most_fitting=most).thinned().split is split
+
+
 @pytest.mark.parametrize("missing", ["harmful", "harmless"])
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_a_part_with_one_class_is_refused_by_name(missing, part):

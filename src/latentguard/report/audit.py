@@ -43,6 +43,7 @@ def audit(
     Replies of the model are judged, counted and dropped. Raises `TooFewPrompts` where a class is empty in the
     train or test part, and whatever reading the model may raise.
     """
+    data = data.thinned()
     clock = _Clock()
     with clock("replies"):
         observed = observe_all(model, data, progress=progress)
