@@ -1,5 +1,7 @@
 """A folder of results appears whole or not at all, and never in place of somebody else's files."""
 
+import signal
+
 import pytest
 
 from latentguard.cli._errors import OutputRefused
@@ -69,3 +71,16 @@ def test_a_place_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputRefused, match="cannot be written"):
         write(tmp_path / "file" / "out")
+
+
+def test_nothing_is_left_behind_when_the_process_is_terminated(tmp_path):
+    from latentguard.cli._main import terminated
+
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        with pytest.raises(SystemExit) as ended, new_folder(tmp_path / "out", ours=OURS):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 143
+    assert list(tmp_path.iterdir()) == []

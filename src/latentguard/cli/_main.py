@@ -4,6 +4,7 @@ import io
 import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -64,7 +65,10 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without a character shows its code
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
-    )  # unwinds: nothing half-written stays
+    signal.signal(signal.SIGTERM, terminated)
     sys.exit(run(sys.argv[1:]))
+
+
+def terminated(number: int, _: FrameType | None) -> NoReturn:
+    """End as an exception does, so that nothing half-written stays."""
+    sys.exit(128 + number)
