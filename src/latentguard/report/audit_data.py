@@ -14,8 +14,10 @@ from latentguard.lm import LanguageModel
 from latentguard.report.schema import DataRecord, Part
 
 WITHOUT_ACCELERATOR = (300, 120)
-"""Train and validation prompts of an audit on a CPU. Reckoned, not timed: at the 110 tokens a second of a 1.5B
-model on two cores, these and the test prompts take a third as many forward tokens as the whole set."""
+"""Train and validation prompts of an audit on a CPU: a third of the forward tokens of the whole contrast set.
+
+Reckoned from its token counts for ten minutes on two cores with half a billion parameters, not timed.
+"""
 ORGANISM_FRACTIONS = (0.4, 0.2, 0.4)
 """Its prompts cost little and its beliefs are clear: more of them are measured than fitted on."""
 
