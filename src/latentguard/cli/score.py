@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CHUNK = 512
 """Prompts that are scored before their verdicts are printed."""
 SHOWN_CHARACTERS = 60
-COLUMNS = ("prompt", "", "P(harmful)", "harmfulness", "refusal", "verdict")
+COLUMNS = ("prompt", "guard", "P(harmful)", "harmfulness", "refusal", "verdict")
 
 Prompts = Annotated[
     list[str] | None,
