@@ -63,7 +63,7 @@ def behaviour_table(behaviour: Behaviour) -> str:
         n = counts["refused"] + counts["accepted"]
         share = wilson(counts["refused"], n)
         rows.append(
-            (source, str(n), f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]", str(counts["empty"]))
+            (source, str(n), f"{share.share:.2f} [{share.low:.2f}, {share.high:.2f}]", str(counts["empty"]))
         )
     return table(("set", "n", "refused, 95 % interval", "empty replies"), rows)
 
