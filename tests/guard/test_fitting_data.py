@@ -46,7 +46,7 @@ def test_contradicting_arguments_are_refused(arguments):
 
 def test_a_text_is_known_again_whatever_its_case_space_and_ending():
     known = text_hash(Prompt.of("Paint  the lamp"))
-    assert text_hash(Prompt.of("paint the lamp?!")) == known
+    assert text_hash(Prompt.of(" paint the lamp?!")) == known
     assert text_hash(Prompt.of("paint the lamps")) != known
     system = [{"role": "system", "content": "x"}, {"role": "user", "content": "paint the lamp"}]
     assert text_hash(Prompt.of(system)) != known

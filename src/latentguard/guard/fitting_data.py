@@ -79,8 +79,10 @@ def is_harmful(prompts: Iterable[Prompt]) -> Bool[Tensor, " prompt"]:
 
 def text_hash(prompt: Prompt) -> str:
     """Short sha256 of a conversation without case, white space and final marks: was it seen in the fit?"""
-    turns = "\x00".join(f"{turn.role}\x01{turn.content}" for turn in prompt.messages)
-    folded = " ".join(turns.casefold().split()).rstrip(".?!。？！ ")
+    turns = "\x00".join(
+        f"{turn.role}\x01{' '.join(turn.content.casefold().split())}" for turn in prompt.messages
+    )
+    folded = turns.rstrip(".?!。？！ ")
     return hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
