@@ -79,7 +79,7 @@ def belief_tables(model: latentguard.LanguageModel, fitting: Behaviour, measured
     slots = sorted({round(model.n_blocks * step / 8) for step in range(1, 9)})
     for endings in ("as_written", "balanced"):
         reading = fit_reading(model, fitting, endings=endings)
-        beliefs = read(model, measured.prompts, reading)
+        beliefs = read(model, reading, measured.prompts)
         rows = []
         for cell, members in measured.cells().items():
             if not members:

@@ -148,9 +148,11 @@ def test_a_hover_label_shows_a_hostile_prompt_as_text(open_page, report, complet
     shown = set()
     for curve in range(4):
         for number in range(3):
-            page.evaluate(
-                "([curve, number]) => Plotly.Fx.hover('figure-plane',"
-                " [{ curveNumber: curve, pointNumber: number }])",
+            page.evaluate(  # a hover may be put off by some milliseconds, so its event is waited for
+                "([curveNumber, pointNumber]) => new Promise((done) => {"
+                " const plane = document.getElementById('figure-plane');"
+                " plane.once('plotly_hover', () => requestAnimationFrame(done));"
+                " Plotly.Fx.hover(plane, [{ curveNumber, pointNumber }]); })",
                 [curve, number],
             )
             shown.add(page.locator("#figure-plane .hoverlayer").text_content())

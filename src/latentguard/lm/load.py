@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import transformers
 from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from latentguard._text import inert
@@ -51,11 +52,12 @@ def load(
     """
     source = _source(os.fspath(name_or_path), name)
     place = _device(device)
+    stated = _gguf_type(source, revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code, **source.keywords}
     config = _from(AutoConfig, source, **options)
     if getattr(config, "is_encoder_decoder", False):
         raise ModelNotSupported(f"{source.name} is an encoder-decoder; only decoder chat models are read.")
-    quantisation = _quantisation(source, config, revision)
+    quantisation = stated or _quantisation(config)
     tokenizer = _from(AutoTokenizer, source, config=config, **options)
 
     def weights(of: torch.dtype | str) -> Any:
@@ -127,22 +129,32 @@ def _from(loader: Any, source: Source, **options: Any) -> Any:
             ) from error
         raise
     except unreadable as error:
-        first = inert(
-            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__, limit=300
-        )
-        raise ModelNotFound(
-            f"{inert(source.name)} could not be loaded as a chat model.\n  {first}\n"
-            "  Give a Hugging Face id, a folder with safetensors weights, a GGUF file, or 'organism'."
-        ) from error
+        raise _not_found(source, error) from error
 
 
-def _quantisation(source: Source, config: Any, revision: str | None) -> str | None:
-    """How the stored weights are quantised, if they are."""
-    if source.gguf:
-        file = Path(source.place) / source.gguf
-        if not file.is_file():
+def _not_found(source: Source, error: Exception) -> ModelNotFound:
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return ModelNotFound(
+        f"{inert(source.name)} could not be loaded as a chat model.\n  {inert(said[0], limit=300)}\n"
+        "  Give a Hugging Face id, a folder with safetensors weights, a GGUF file, or 'organism'."
+    )
+
+
+def _gguf_type(source: Source, revision: str | None) -> str | None:
+    """What a GGUF file says of itself, before anything else of it is read; None for other sources."""
+    if source.gguf is None:
+        return None
+    file = Path(source.place) / source.gguf
+    if not file.is_file():
+        try:
             file = Path(hf_hub_download(source.place, source.gguf, revision=revision))
-        return f"GGUF {file_type(file)}"
+        except (OSError, ValueError, HfHubHTTPError) as error:
+            raise _not_found(source, error) from error
+    return f"GGUF {file_type(file)}"
+
+
+def _quantisation(config: Any) -> str | None:
+    """How the stored weights are quantised, if the config says that they are."""
     settings = getattr(config, "quantization_config", None)
     if not settings:
         return None
