@@ -157,6 +157,19 @@ def _kept(measured: "latentguard.guard.Measured", kept: list[int]) -> "latentgua
     )
 
 
+class Page:
+    """The Markdown file, written anew with every finished part: an interrupted run keeps what it measured."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.parts: list[str] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def add(self, *parts: str) -> None:
+        self.parts += parts
+        self.path.write_text("\n\n".join(self.parts) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("model")
@@ -167,51 +180,53 @@ def main() -> None:
     arguments.add_argument("--method", default="auto")
     given = arguments.parse_args()
     seconds: dict[str, float] = {}
+    page = Page(given.out)
     with timed("load", seconds):
         model = latentguard.load(given.model)
+    identity = model.identity()
+    page.add(
+        f"## {model.name}",
+        f"`real_models.py {Path(given.model).name} --prompts {given.prompts}`; "
+        f"{identity.quantisation or 'not quantised'}, in {identity.dtype}, {identity.blocks} blocks; "
+        f"weights {identity.fingerprint[:12]}. {given.prompts} prompts a set, fewer where a set is smaller.",
+    )
     paper = [row for name in FITTED_BY_THE_PAPER for row in sampled(given.shared, name, given.prompts)]
     unseen = [row for name in (*HARMFUL, *HARMLESS) for row in sampled(given.shared, name, given.prompts)]
     with timed("replies", seconds):
         fitting = observe(model, paper)
         measured = observe(model, unseen)
+    page.add(
+        "### What it does",
+        behaviour_table(fitting) + "\n" + behaviour_table(measured),
+        f"Verdict cells over the nine unseen sets: {cells_line(measured)}.",
+    )
     with timed("beliefs", seconds):
         beliefs = belief_tables(model, fitting, measured)
+    page.add(
+        "### Belief by slot",
+        f"Centroids from {cells_line(fitting)} (AdvBench and Alpaca), measured on the nine unseen sets. "
+        "Mean layer score at t_inst; last column: share whose belief over slots 1..L is positive.",
+        beliefs,
+    )
     with timed("fit", seconds):
         guard = Guard.fit(model, contrast_set(), method=given.method, position=given.position)
     guard.save(given.out.with_suffix("") / "guard")
     with timed("evaluate", seconds):
         found = guard.evaluate(unseen, behaviour=measured)
     fitted = guard.manifest.fitted
-    identity = model.identity()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    calibration = guard.manifest.calibration
-    text = "\n\n".join(
-        (
-            f"## {model.name}",
-            f"`real_models.py {Path(given.model).name} --prompts {given.prompts}`; "
-            f"{identity.quantisation or 'not quantised'}, in {identity.dtype}, {identity.blocks} blocks; "
-            f"weights {identity.fingerprint[:12]}. {given.prompts} prompts a set, fewer where the set is "
-            f"smaller. Peak memory {peak:.1f} GB; seconds: {json.dumps(seconds)}.",
-            "### What it does",
-            behaviour_table(fitting) + "\n" + behaviour_table(measured),
-            f"Verdict cells over the nine unseen sets: {cells_line(measured)}.",
-            "### Belief by slot",
-            f"Centroids from {cells_line(fitting)} (AdvBench and Alpaca), measured on the nine unseen sets. "
-            "Mean layer score at t_inst; last column: share whose belief over slots 1..L is positive.",
-            beliefs,
-            "### The guard, fitted on the contrast set alone",
-            f"Chosen on its validation split: {fitted.method}, position {' + '.join(fitted.positions)}, "
-            f"slots {fitted.slots[0]}..{fitted.slots[-1]} ({len(fitted.slots)}), "
-            f"threshold {calibration.threshold:.3f}. {found.statement.capitalize()}.",
-            pair_tables(found),
-            within_accepted(found, measured),
-            f"All these prompts together: AUROC {found.guard.auroc}, true positives at 1 % false positives "
-            f"{found.guard.tpr_at_1_fpr}, at 5 % {found.guard.tpr_at_5_fpr}, calibration error "
-            f"{found.guard.calibration_error}.\n",
-        )
+    page.add(
+        "### The guard, fitted on the contrast set alone",
+        f"Chosen on its validation split: {fitted.method}, position {' + '.join(fitted.positions)}, "
+        f"slots {fitted.slots[0]}..{fitted.slots[-1]} ({len(fitted.slots)}), "
+        f"threshold {guard.manifest.calibration.threshold:.3f}. {found.statement.capitalize()}.",
+        pair_tables(found),
+        within_accepted(found, measured),
+        f"All these prompts together: AUROC {found.guard.auroc}, true positives at 1 % false positives "
+        f"{found.guard.tpr_at_1_fpr}, at 5 % {found.guard.tpr_at_5_fpr}, calibration error "
+        f"{found.guard.calibration_error}.",
+        f"Peak memory {peak:.1f} GB; seconds: {json.dumps(seconds)}.",
     )
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(text, encoding="utf-8")
     misread = [(p.source, p.id, round(v.probability, 2)) for p, v in found.misread()[:80]]
     given.out.with_suffix(".json").write_text(
         json.dumps(
