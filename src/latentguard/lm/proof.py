@@ -4,8 +4,9 @@ Run once on short prompts of arbitrary tokens. What fails is refused: the whole 
 cannot be proved, otherwise the one capability, by name, with its reason.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -243,8 +244,7 @@ def _try_heads(
 ) -> tuple[tuple[HeadSite | None, ...] | None, list[Check]]:
     """Heads, proved in the first, middle and last block."""
     ends = tuple(sorted({0, len(blocks) // 2, len(blocks) - 1}))
-    one_run: Callable[[], None] = lambda: _run_plain(blocks, prompt, device)  # noqa: E731
-    found = prove_heads(module, blocks.layers, one_run, ends)
+    found = prove_heads(module, blocks.layers, partial(_run_plain, blocks, prompt, device), ends)
     if found is None:
         refusals["heads"] = "no attention output projection was handed the attention function's result"
         return None, []
