@@ -129,6 +129,10 @@ def test_every_dependency_is_pinned_within_its_range(repository):
 
 
 def test_the_readme_example_runs(repository, tmp_path, monkeypatch, capsys):
+    from latentguard import organism
+
+    harmful, harmless = organism.audit_data()
+    monkeypatch.setattr(organism, "audit_data", lambda: (harmful[::5], harmless[::5]))  # all: a minute
     (example,) = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), flags=re.DOTALL)
     assert len(example.strip().splitlines()) <= 11
     monkeypatch.chdir(tmp_path)

@@ -117,6 +117,10 @@ def test_an_offset_reads_that_many_tokens_earlier(model):
     moved = shifted([rendered], -2)[0]
     assert moved.t_inst == rendered.t_inst - 2
     assert replace(moved, t_inst=rendered.t_inst) == rendered
+    with torch.no_grad():
+        output = model.module(input_ids=torch.tensor([rendered.ids]), output_hidden_states=True)
+    states = model.capture([moved]).tensor[0, 0]
+    torch.testing.assert_close(states[1], output.hidden_states[1][0, rendered.t_inst - 2])
     assert (offset_name(-2), offset_name(0), offset_name(1)) == ("t_inst-2", "t_inst", "t_inst+1")
 
 

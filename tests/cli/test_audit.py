@@ -5,7 +5,7 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
-from tests.cli.prompts import HOSTILE
+from tests.cli.prompts import HOSTILE, write_classes
 
 
 def record(audited):
@@ -65,12 +65,11 @@ def test_hostile_prompts_are_inert_in_the_page_and_in_the_record(audited):
     assert any("window.hacked" in text for text in (page, written)), "no hostile prompt was shown at all"
 
 
-def test_an_audit_replaces_an_earlier_one_and_prints_a_table(audited, latentguard, tiny_folder):
+def test_an_audit_replaces_an_earlier_one_and_prints_a_table(audited, latentguard, tiny_folder, tmp_path):
     shutil.copytree(audited.folder / "out", "out")
     Path("out", "audit.json").write_text("an earlier audit")
-    call = latentguard(
-        "audit", tiny_folder, "--harmful", audited.harmful, "--harmless", audited.harmless, "--out", "out"
-    )
+    harmful, harmless = write_classes(tmp_path, each=20)
+    call = latentguard("audit", tiny_folder, "--harmful", harmful, "--harmless", harmless, "--out", "out")
     assert call.code == 0, call.err
     assert json.loads(Path("out", "audit.json").read_text())["kind"] == "latentguard.audit"
     assert "AUROC" in call.out

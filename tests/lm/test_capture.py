@@ -124,16 +124,6 @@ def test_a_group_without_a_prompt_has_no_mean(qwen: LanguageModel) -> None:
         qwen.means(PROMPTS[:2], [0, 2])
 
 
-def test_an_offset_moves_the_position(qwen: LanguageModel) -> None:
-    rendered = qwen.render(PROMPTS[0])
-    moved = qwen.capture([rendered], offset=-2)
-    with torch.no_grad():
-        output = qwen.module(input_ids=torch.tensor([rendered.ids]), output_hidden_states=True)
-    torch.testing.assert_close(moved.tensor[0, 0, 1], output.hidden_states[1][0, rendered.t_inst - 2])
-    with pytest.raises(ValueError, match="offset"):
-        qwen.capture([rendered], offset=-1000)
-
-
 def test_left_padding_gives_the_same_states(model: LanguageModel) -> None:
     """What a plain left-padded batch of transformers reads, given a mask and position ids."""
     rendered = [model.render(prompt) for prompt in PROMPTS]

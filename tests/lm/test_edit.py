@@ -1,5 +1,7 @@
 """An edit changes exactly the tokens in its scope, in every row of a batch, or says that it did not."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -17,10 +19,10 @@ def _direction(model: LanguageModel, seed: int = 0) -> torch.Tensor:
 
 
 def _stream(model: LanguageModel, prompts: list[object], slot: int, index: int) -> torch.Tensor:
-    """States at one token index, read one index at a time through capture's own offset."""
+    """States at one token index, read one index at a time."""
     rendered = [p if hasattr(p, "ids") else model.render(p) for p in prompts]
     return torch.stack(
-        [model.capture([p], offset=index - p.t_inst, slots=[slot]).tensor[0, 0, 0] for p in rendered]
+        [model.capture([replace(p, t_inst=index)], slots=[slot]).tensor[0, 0, 0] for p in rendered]
     )
 
 

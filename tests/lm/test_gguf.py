@@ -1,13 +1,21 @@
-"""GGUF files: the header says what they are, and large tensors dequantise to the same values by rows."""
+"""GGUF files: what their header says, and that transformers' loader, as it is used here, reads them right."""
 
+import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import pytest
+import torch
+from transformers.utils import logging
 
-from latentguard.errors import ModelNotFound
+from latentguard.errors import ModelNotFound, ModelNotSupported
 from latentguard.lm import gguf as reading
+from latentguard.lm import load
+from tests.lm.templates import CHATML, byte_level
+from tests.lm.tiny import tiny_module
 
 
 def _written(path: Path, file_type: int | None) -> Path:
@@ -24,6 +32,108 @@ def _written(path: Path, file_type: int | None) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+@pytest.fixture(scope="module")
+def module() -> Any:
+    """A tiny random model for the tokens of `byte_level`."""
+    return tiny_module("Qwen2", vocab_size=len(byte_level(CHATML)))
+
+
+@pytest.fixture(scope="module")
+def chat_model(module: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with its tokenizer as a GGUF file, as llama.cpp's converter lays one out."""
+    path = tmp_path_factory.mktemp("gguf") / "tiny-qwen2.gguf"
+    config, tokenizer = module.config, byte_level(CHATML)
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    kinds = [gguf.TokenType.NORMAL] * len(tokens)
+    for index, added in tokenizer.added_tokens_decoder.items():
+        kinds[index] = gguf.TokenType.CONTROL if added.special else gguf.TokenType.USER_DEFINED
+    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    writer = gguf.GGUFWriter(path, "qwen2")
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges([" ".join(pair) for pair in merges])
+    writer.add_eos_token_id(tokenizer.convert_tokens_to_ids("<|im_end|>"))
+    writer.add_chat_template(CHATML)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, config.num_hidden_layers)
+    for name, tensor in module.state_dict().items():
+        part, kind = name.rsplit(".", 1)
+        writer.add_tensor(f"{names.get_name(part)}.{kind}", tensor.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_a_gguf_file_loads_with_every_weight_and_its_template(chat_model: Path, module: Any) -> None:
+    model = load(chat_model, device="cpu", dtype="float32")
+    assert model.name == chat_model.name
+    assert model.quantisation == "GGUF F32"
+    assert model.render("How do I bake bread?").text.startswith(
+        "<|im_start|>user\nHow do I bake bread?<|im_end|>"
+    )
+    own = module.state_dict()
+    assert set(own) == set(model.module.state_dict())
+    for name, tensor in model.module.state_dict().items():
+        assert torch.equal(tensor, own[name]), name
+
+
+def test_a_file_is_parsed_once_for_config_tokenizer_and_weights(
+    chat_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = []
+
+    class Counted(gguf.GGUFReader):
+        def __init__(self, path: Any, *more: Any) -> None:
+            parsed.append(path)
+            super().__init__(path, *more)
+
+    monkeypatch.setattr(gguf, "GGUFReader", Counted)
+    load(chat_model, device="cpu", dtype="float32")
+    assert parsed == [str(chat_model)]
+    assert gguf.GGUFReader is Counted
+    load(chat_model, device="cpu", dtype="float32")
+    assert len(parsed) == 2
+
+
+def test_no_bar_is_drawn_where_standard_error_is_no_terminal(
+    chat_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert logging.is_progress_bar_enabled()
+    load(chat_model, device="cpu", dtype="float32")
+    assert capfd.readouterr().err == ""
+    list(logging.tqdm([1], desc="drawn"))
+    assert "drawn" in capfd.readouterr().err
+
+
+def test_a_terminal_sees_bars_unless_they_are_disabled(
+    chat_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    load(chat_model, device="cpu", dtype="float32")
+    assert "GGUF" in capsys.readouterr().err
+    monkeypatch.setattr(logging, "_tqdm_active", False)
+    load(chat_model, device="cpu", dtype="float32")
+    assert capsys.readouterr().err == ""
+
+
+def test_without_the_package_the_extra_is_named(chat_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(ModelNotSupported, match=r"latentguard\[gguf\]"):
+        load(chat_model)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What is captured from a real model is what transformers itself reports."""
 
+from functools import cache
+
 import pytest
 import torch
 
@@ -15,6 +17,7 @@ ROUNDING = 0.03
 """Largest relative difference that bfloat16 explains between two orders of the same sums."""
 
 
+@cache
 @torch.no_grad()
 def reported(model, rendered):
     """Slots 0..L-1 from `output_hidden_states`; slot L from the last block: theirs has passed the norm."""

@@ -4,6 +4,8 @@ import math
 import random
 from collections.abc import Sequence
 
+from latentguard.guard import Estimate
+from latentguard.lm import Identity
 from latentguard.report.schema import (
     CELLS,
     Audit,
@@ -13,14 +15,12 @@ from latentguard.report.schema import (
     CosineCurve,
     Curve,
     DataRecord,
-    Estimate,
     Finding,
     GroupBehaviour,
     GuardGroup,
     GuardRecord,
     GuardRow,
     Misread,
-    ModelRecord,
     PlanePoint,
     Proportion,
     Provenance,
@@ -228,7 +228,7 @@ def template(prompt: str) -> TemplateView:
 
 def provenance() -> Provenance:
     return Provenance(
-        model=ModelRecord(
+        model=Identity(
             name="synthetic/imaginary-0.5b-instruct",
             revision="0" * 40,
             fingerprint="a1" * 32,
@@ -240,6 +240,12 @@ def provenance() -> Provenance:
             quantisation="Q4_K_M",
             blocks=BLOCKS,
             hidden=896,
+            versions={
+                "latentguard": "0.1.0",
+                "torch": "2.13.0",
+                "transformers": "5.23.0",
+                "python": "3.11.2",
+            },
         ),
         notes=("bfloat16 chosen by measurement: beliefs agree with float32.",),
         data_name="synthetic prompts",
@@ -253,7 +259,6 @@ def provenance() -> Provenance:
             ),
         ),
         seed=0,
-        versions={"latentguard": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0", "python": "3.11.2"},
         command="latentguard audit synthetic/imaginary-0.5b-instruct",
         created="2026-01-01T00:00:00+00:00",
         seconds={"replies": 61.2, "states": 120.4},

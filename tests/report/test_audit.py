@@ -114,4 +114,4 @@ def test_each_number_has_an_address(audited, data):
     assert provenance.command == "latentguard audit tiny"
     assert [part.part for part in provenance.data] == ["train", "validation", "test"]
     assert set(provenance.seconds) == {"replies", "beliefs", "guard"}
-    assert {"python", "torch", "transformers", "latentguard"} <= set(provenance.versions)
+    assert {"python", "torch", "transformers", "latentguard"} <= set(provenance.model.versions)

@@ -1,8 +1,9 @@
 import pytest
 
+from latentguard.guard import Estimate
 from latentguard.report.findings import findings
 from latentguard.report.limits import ORGANISM, limits, limits_line
-from latentguard.report.schema import Audit, Estimate
+from latentguard.report.schema import Audit
 from tests.report.synthetic import estimate, proportion
 
 

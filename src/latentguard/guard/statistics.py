@@ -1,17 +1,17 @@
 """A measured value with its interval and what it counts."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Estimate(BaseModel):
     """A value and its 95 % bootstrap interval; all None where nothing could be measured."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     value: float | None
     low: float | None = None
     high: float | None = None
-    n: int
+    n: int = Field(ge=0)
     """Prompts it was measured on."""
 
     def __str__(self) -> str:

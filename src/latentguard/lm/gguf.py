@@ -1,13 +1,16 @@
-"""GGUF files: what a file says of itself, and transformers' own loader kept within memory.
+"""GGUF files: what a file says of itself, and transformers' own loader kept within memory, quick and quiet.
 
-Reading is transformers' (it maps names and dequantises by the `gguf` package). Two things are added: the
-file type is read from the header alone, which takes the package's reader seconds; and large tensors are
-dequantised a few thousand rows at a time, because a whole embedding's intermediate copies in float32 would
-need more memory than the model itself.
+Reading is transformers' (it maps names and dequantises by the `gguf` package). Four things are added: the
+file type is read from the header alone, which takes the package's reader seconds; a file is parsed once for
+config, tokenizer and weights; bars are drawn on a terminal only; and large tensors are dequantised a few
+thousand rows at a time, because a whole embedding's intermediate copies in float32 would need more memory
+than the model itself.
 """
 
+import functools
 import struct
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +22,7 @@ from latentguard.errors import ModelNotFound
 _ROWS = 4096
 _SIZES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def file_type(path: Path) -> str:
@@ -45,12 +49,73 @@ def _stated_type(file: BinaryIO) -> str:
 
 
 @contextmanager
+def transformers_reading() -> Generator[None]:
+    """Inside this block transformers reads a GGUF file as this package wants it; for one thread at a time."""
+    with _ONE_AT_A_TIME, parsing_once(), dequantising_by_rows(), bars_on_a_terminal():
+        yield
+
+
+@contextmanager
+def parsing_once() -> Generator[None]:
+    """Inside this block the `gguf` package parses a file, and lists the names of its tensors, only once.
+
+    transformers asks for the first three times or more, and for the second once for every submodule.
+    """
+    import gguf
+
+    kept = functools.cache
+    with _replaced(gguf, "GGUFReader", kept), _replaced(gguf, "get_tensor_name_map", kept):
+        yield
+
+
+@contextmanager
+def bars_on_a_terminal() -> Generator[None]:
+    """Inside this block transformers draws bars on a terminal only, and none once its bars are disabled.
+
+    Its GGUF loader has a bar of its own, which knows neither rule.
+    """
+    from transformers.utils import logging
+
+    try:
+        from transformers import modeling_gguf_pytorch_utils as loader
+    except ImportError:  # transformers is moving away from it
+        loader = None
+
+    def draw(bar: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        options = {"disable": None} | options  # None: on a terminal only
+        return before(bar, arguments, options) if before else bar(*arguments, **options)
+
+    before = logging.set_tqdm_hook(draw)
+    try:
+        with _replaced(loader, "tqdm", lambda _: logging.tqdm):
+            yield
+    finally:
+        logging.set_tqdm_hook(before)
+
+
+@contextmanager
+def _replaced(module: Any, name: str, by: Callable[[Any], Any]) -> Generator[None]:
+    """Inside this block `module.name` is what `by` makes of it; where there is none, nothing is replaced."""
+    own = getattr(module, name, None)
+    if own is not None:
+        setattr(module, name, by(own))
+    try:
+        yield
+    finally:
+        if own is not None:
+            setattr(module, name, own)
+
+
+@contextmanager
 def dequantising_by_rows() -> Generator[None]:
     """Inside this block the `gguf` package dequantises large tensors a few rows at a time: same values."""
     import gguf
 
-    whole = gguf.dequantize
+    with _replaced(gguf, "dequantize", _by_rows):
+        yield
 
+
+def _by_rows(whole: Any) -> Any:
     def by_rows(data: Any, kind: Any) -> Any:
         if data.ndim < 2 or len(data) <= _ROWS:
             return whole(data, kind)
@@ -61,11 +126,7 @@ def dequantising_by_rows() -> Generator[None]:
             out[start : start + _ROWS] = whole(data[start : start + _ROWS], kind)
         return out
 
-    gguf.dequantize = by_rows
-    try:
-        yield
-    finally:
-        gguf.dequantize = whole
+    return by_rows
 
 
 def _number(file: BinaryIO, size: int) -> int:

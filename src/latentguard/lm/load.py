@@ -2,7 +2,9 @@
 
 import copy
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from latentguard._text import inert
 from latentguard.errors import ModelNotFound, ModelNotSupported
-from latentguard.lm.gguf import dequantising_by_rows, file_type
+from latentguard.lm.gguf import file_type, transformers_reading
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.precision import Choice, choose_dtype
 
@@ -54,16 +56,19 @@ def load(
     place = _device(device)
     stated = _gguf_type(source, revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code, **source.keywords}
-    config = _from(AutoConfig, source, **options)
-    if getattr(config, "is_encoder_decoder", False):
-        raise ModelNotSupported(f"{source.name} is an encoder-decoder; only decoder chat models are read.")
-    quantisation = stated or _quantisation(config)
-    tokenizer = _from(AutoTokenizer, source, config=config, **options)
+    with transformers_reading() if source.gguf else nullcontext():
+        config = _from(AutoConfig, source, **options)
+        if getattr(config, "is_encoder_decoder", False):
+            raise ModelNotSupported(
+                f"{source.name} is an encoder-decoder; only decoder chat models are read."
+            )
+        quantisation = stated or _quantisation(config)
+        tokenizer = _from(AutoTokenizer, source, config=config, **options)
 
-    def weights(of: torch.dtype | str) -> Any:
-        return _weights(source, copy.deepcopy(config), of, options).to(place).eval()
+        def weights(of: torch.dtype | str) -> Any:
+            return _weights(source, copy.deepcopy(config), of, options).to(place).eval()
 
-    choice = _chosen(dtype, place, tokenizer, weights)
+        choice = _chosen(dtype, place, tokenizer, weights)
     notes = [choice.note] if choice.note else []
     if quantisation:
         notes.append(f"weights are quantised ({quantisation}): results are about the quantised model")
@@ -85,8 +90,7 @@ def _weights(source: Source, config: Any, dtype: torch.dtype | str, options: dic
         )
     unpacked = getattr(transformers, "GgufConfig", None)  # releases without it always unpack
     plain = {} if unpacked is None else {"quantization_config": unpacked(dequantize=True)}
-    with dequantising_by_rows():
-        return _from(AutoModelForCausalLM, source, config=config, dtype=dtype, **plain, **options)
+    return _from(AutoModelForCausalLM, source, config=config, dtype=dtype, **plain, **options)
 
 
 def _chosen(dtype: str, device: torch.device, tokenizer: Any, weights: Any) -> Choice:
@@ -124,12 +128,16 @@ def _from(loader: Any, source: Source, **options: Any) -> Any:
         return loader.from_pretrained(source.place, **options)
     except ImportError as error:
         if source.gguf and "gguf" in str(error).lower():
-            raise ModelNotSupported(
-                f"reading {inert(source.name)} needs the gguf package.\n  pip install 'latentguard[gguf]'"
-            ) from error
+            raise _needs_gguf(source) from error
         raise
     except unreadable as error:
         raise _not_found(source, error) from error
+
+
+def _needs_gguf(source: Source) -> ModelNotSupported:
+    return ModelNotSupported(
+        f"reading {inert(source.name)} needs the gguf package.\n  pip install 'latentguard[gguf]'"
+    )
 
 
 def _not_found(source: Source, error: Exception) -> ModelNotFound:
@@ -144,6 +152,8 @@ def _gguf_type(source: Source, revision: str | None) -> str | None:
     """What a GGUF file says of itself, before anything else of it is read; None for other sources."""
     if source.gguf is None:
         return None
+    if find_spec("gguf") is None:
+        raise _needs_gguf(source)
     file = Path(source.place) / source.gguf
     if not file.is_file():
         try:

@@ -5,13 +5,12 @@ from typing import Final
 
 from latentguard._progress import Progress, silent
 from latentguard.beliefs import Behaviour
-from latentguard.guard import Estimate as GuardEstimate
 from latentguard.guard import Evaluation, Guard, Measured, Row
 from latentguard.lm import LanguageModel
 from latentguard.report.audit_data import AuditData
 from latentguard.report.readings import Observed
 from latentguard.report.roc_curve import roc_curve
-from latentguard.report.schema import Cell, Estimate, GuardGroup, GuardRecord, GuardRow, Misread
+from latentguard.report.schema import Cell, GuardGroup, GuardRecord, GuardRow, Misread
 
 _NAMES: Final = {
     "guard": ("guard", "harmfulness read from the model’s hidden states"),
@@ -108,12 +107,12 @@ def _row(one: Measured, evaluation: Evaluation) -> GuardRow:
         key=one.name,
         name=name,
         meaning=meaning,
-        auroc=_estimate(one.auroc),
-        accuracy=_estimate(one.accuracy),
-        tpr_at_1_fpr=_estimate(one.tpr_at_1_fpr),
-        tpr_at_5_fpr=_estimate(one.tpr_at_5_fpr),
-        calibration_error=_estimate(one.calibration_error),
-        guard_minus_this=None if one.difference is None else _estimate(one.difference),
+        auroc=one.auroc,
+        accuracy=one.accuracy,
+        tpr_at_1_fpr=one.tpr_at_1_fpr,
+        tpr_at_5_fpr=one.tpr_at_5_fpr,
+        calibration_error=one.calibration_error,
+        guard_minus_this=one.difference,
         curve=roc_curve(one.scores, harmful) if one.scores else None,
         unavailable=one.unavailable,
     )
@@ -125,12 +124,8 @@ def _group(row: Row) -> GuardGroup:
         name=row.name,
         harmful=row.n_harmful,
         harmless=row.n_harmless,
-        flagged_harmful=_estimate(row.true_positive_rate),
-        flagged_harmless=_estimate(row.false_positive_rate),
-        auroc=_estimate(row.auroc),
+        flagged_harmful=row.true_positive_rate,
+        flagged_harmless=row.false_positive_rate,
+        auroc=row.auroc,
         against=row.against,
     )
-
-
-def _estimate(found: GuardEstimate) -> Estimate:
-    return Estimate(value=found.value, low=found.low, high=found.high, n=found.n)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from latentguard.lm import Identity
 from latentguard.report.findings import row_of
 from latentguard.report.schema import (
     BehaviourRecord,
     DataRecord,
     GuardGroup,
     GuardRecord,
-    ModelRecord,
     Separation,
 )
 from latentguard.report.words import CELL_NAMES, interval, listed, number, plural
@@ -21,9 +21,7 @@ _FEW = 10
 _NEAR = 0.05
 
 
-def limits_line(
-    model: ModelRecord, data: Sequence[DataRecord], guard: GuardRecord, *, is_organism: bool
-) -> str:
+def limits_line(model: Identity, data: Sequence[DataRecord], guard: GuardRecord, *, is_organism: bool) -> str:
     """The one line of the first screen: the limit that a reader must know before anything else."""
     if is_organism:
         return ORGANISM
@@ -38,7 +36,7 @@ def limits_line(
 
 
 def limits(
-    model: ModelRecord,
+    model: Identity,
     data: Sequence[DataRecord],
     behaviour: BehaviourRecord,
     separation: Separation,
@@ -150,7 +148,7 @@ def _weakest(guard: GuardRecord) -> GuardGroup | None:
     return weakest
 
 
-def _of_model(model: ModelRecord) -> list[str]:
+def _of_model(model: Identity) -> list[str]:
     found = [
         f"The numbers are about these weights ({model.fingerprint[:12]}) in {model.dtype} under this chat "
         f"template ({model.template_hash[:12]}), and about no other model."

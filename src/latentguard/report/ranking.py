@@ -6,10 +6,9 @@ from typing import Final
 import numpy as np
 
 from latentguard.data import Prompt
-from latentguard.guard import metrics
+from latentguard.guard import Estimate, metrics
 from latentguard.guard.sampling import RESAMPLES, Sample
 from latentguard.guard.sampling import estimate as bootstrap
-from latentguard.report.schema import Estimate
 
 FEWEST: Final = 2
 """With fewer prompts in a class an AUROC is a statement about one prompt."""
@@ -26,5 +25,4 @@ def auroc(prompts: Sequence[Prompt], scores: Sequence[float], *, seed: int = 0) 
         return Estimate(value=None, n=len(prompts))
     sample = Sample.of(prompts, resamples=RESAMPLES, seed=seed)
     ranked = metrics.ranked(np.asarray(scores, dtype=float), sample.harmful, sample.with_all())
-    found = bootstrap(metrics.auroc(ranked), n=len(prompts))
-    return Estimate(value=found.value, low=found.low, high=found.high, n=found.n)
+    return bootstrap(metrics.auroc(ranked), n=len(prompts))

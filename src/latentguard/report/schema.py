@@ -9,6 +9,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from latentguard.guard import Estimate
+from latentguard.lm import Identity
+
 SCHEMA_VERSION = 1
 
 Cell: TypeAlias = Literal["refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless"]
@@ -37,31 +40,6 @@ class Proportion(Record):
     high: Share | None
 
 
-class Estimate(Record):
-    """A statistic on `n` prompts with its 95 % interval; null where it is not defined there."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: Count
-
-
-class ModelRecord(Record):
-    """The model that was read; the fields of `latentguard.lm.Identity`."""
-
-    name: str
-    revision: str | None
-    fingerprint: str
-    template_hash: str
-    tokenizer_hash: str
-    architecture: str
-    dtype: str
-    device: str
-    quantisation: str | None
-    blocks: Count
-    hidden: Count
-
-
 class DataRecord(Record):
     """One part of the prompts: what it was used for, how many, and the hash of its contents."""
 
@@ -75,12 +53,11 @@ class DataRecord(Record):
 class Provenance(Record):
     """The address of every number in this file."""
 
-    model: ModelRecord
+    model: Identity
     notes: tuple[str, ...]
     data_name: str
     data: tuple[DataRecord, ...]
     seed: int
-    versions: dict[str, str]
     command: str
     created: str
     seconds: dict[str, float]

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from latentguard.beliefs import Behaviour, Beliefs, Reading
 from latentguard.data import Prompt
+from latentguard.guard import Estimate
 from latentguard.report.intervals import wilson
 from latentguard.report.ranking import auroc
-from latentguard.report.schema import Cell, Estimate, PlanePoint, Proportion, Separation
+from latentguard.report.schema import Cell, PlanePoint, Proportion, Separation
 
 
 def separation(behaviour: Behaviour, beliefs: Beliefs, reading: Reading, *, seed: int = 0) -> Separation:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from latentguard._text import inert
-from latentguard.report.schema import CELLS, Audit, Estimate, GuardRow
+from latentguard.guard import Estimate
+from latentguard.report.schema import CELLS, Audit, GuardRow
 from latentguard.report.words import CELL_NAMES, interval, number, percent, percent_interval
 
 _TONES: Final = {"yes": "green", "no": "red", "unclear": "yellow", "plain": "default"}

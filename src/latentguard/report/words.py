@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from latentguard.report.schema import Cell, Estimate, Proportion, SlotPanel
+from latentguard.guard import Estimate
+from latentguard.report.schema import Cell, Proportion, SlotPanel
 
 CELL_NAMES: Final[dict[Cell, str]] = {
     "refused_harmful": "refused harmful",
