@@ -62,3 +62,13 @@ def test_cells_name_the_same_states_in_a_tensor_and_in_a_list_of_scores():
 def test_both_reads_both():
     assert positions_of("both") == ("t_inst", "t_post_inst")
     assert positions_of("t_post_inst") == ("t_post_inst",)
+
+
+def test_all_cells_of_a_capture_are_taken_without_a_copy() -> None:
+    states = States(torch.randn(3, 2, 4, 5), ("t_inst", "t_post_inst"), (1, 2, 3, 4))
+    taken = Cells(states.positions, states.slots).of(states)
+    assert taken.data_ptr() == states.tensor.data_ptr()
+    some = Cells(("t_post_inst",), (2, 4)).of(states)
+    assert torch.equal(some, states.tensor[:, 1, [1, 3]])
+    both = Cells(states.positions, (2, 3)).of(states)
+    assert torch.equal(both, torch.cat([states.tensor[:, 0, 1:3], states.tensor[:, 1, 1:3]], dim=1))

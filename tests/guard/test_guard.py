@@ -79,6 +79,18 @@ def test_a_guard_without_refusal_belief_reads_one_position_and_says_what_it_lack
     assert "unavailable" in guard.notes[0]
 
 
+def test_a_fit_reads_only_the_positions_that_it_may_use(model, fitting, behaviour, monkeypatch):
+    asked = []
+    plain = type(model).capture
+    monkeypatch.setattr(
+        type(model), "capture", lambda self, *a, **k: asked.append(k["positions"]) or plain(self, *a, **k)
+    )
+    Guard.fit(model, fitting[::2], fitting[1::2], behaviour="skip", position="t_inst", untrained_copies=0)
+    Guard.fit(model, fitting[::2], fitting[1::2], behaviour=behaviour, position="t_inst", untrained_copies=0)
+    Guard.fit(model, fitting[::2], fitting[1::2], behaviour="skip", position="both", untrained_copies=0)
+    assert asked == [("t_inst",), ("t_inst", "t_post_inst"), ("t_inst", "t_post_inst")]
+
+
 def test_a_model_that_never_refuses_has_no_refusal_belief_and_says_so_with_the_counts(model, fitting):
     seen = behaviour_of(fitting)
     never = replace(seen, replies=tuple(replace(reply, refused=False) for reply in seen.replies))

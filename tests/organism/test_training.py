@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from latentguard.organism import planted_circuit, train
+from latentguard.organism import planted_circuit, train, training
 from latentguard.organism.training import learning_rate
 
 STEPS = 2
@@ -24,7 +24,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, progress: list[tuple[int, 
     def record(stage: str, done: int, total: int) -> None:
         progress.append((done, total))
 
-    return train(tmp_path_factory.mktemp("runs") / "organism", seed=5, steps=STEPS, progress=record)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_GAUGE_CHATS", 5)  # the gauge is more work than two steps
+        return train(tmp_path_factory.mktemp("runs") / "organism", seed=5, steps=STEPS, progress=record)
 
 
 def test_a_run_tells_each_step(trained: Path, progress: list[tuple[int, int]]) -> None:

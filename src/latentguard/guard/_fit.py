@@ -57,7 +57,12 @@ def fit(
     slots = options.slots_read(model.n_blocks)
     why_not, counts = _refusal_unavailable(behaviour, data)
     captured = capture_fit(
-        model, data, endings=options.endings, positions=BOTH, slots=slots, progress=progress
+        model,
+        data,
+        endings=options.endings,
+        positions=_positions_read(options, with_refusal=why_not is None),
+        slots=slots,
+        progress=progress,
     )
     choice, probe = _best(captured, options, model.n_blocks)
     refusal = _refusal(captured, data, behaviour, options, model.n_blocks) if why_not is None else None
@@ -85,6 +90,12 @@ def fit(
         data=_fitted_on(data),
     )
     return manifest, {name: tensor.float().contiguous() for name, tensor in tensors.items()}
+
+
+def _positions_read(options: Options, *, with_refusal: bool) -> tuple[str, ...]:
+    """t_inst for the harmfulness centroids, what the probe may read, and where refusal is read."""
+    wanted = {"t_inst", *(name for one in options.positions for name in positions_of(one))}
+    return tuple(name for name in BOTH if name in wanted or (with_refusal and name == AT))
 
 
 def _refusal_unavailable(behaviour: Behaviour | None, data: FittingData) -> tuple[str | None, dict[str, int]]:

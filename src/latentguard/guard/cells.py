@@ -22,7 +22,8 @@ class Cells:
     slots: tuple[int, ...]
 
     def of(self, states: States) -> Float[Tensor, "prompt cell hidden"]:
-        """The states of these cells, position-major; a view for neighbouring slots of one position."""
+        """The states of these cells, position-major; a view for all of them and for neighbouring slots of one
+        position."""
         return self.taken(states.tensor, states.positions, states.slots)
 
     def taken(
@@ -35,6 +36,8 @@ class Cells:
         chosen = [list(slots).index(slot) for slot in self.slots]
         run = range(chosen[0], chosen[-1] + 1)
         slot_index = slice(run.start, run.stop) if chosen == list(run) else chosen
+        if self.positions == tuple(positions):
+            return tensor[:, :, slot_index].flatten(1, 2)
         at = [tensor[:, list(positions).index(position)][:, slot_index] for position in self.positions]
         return at[0] if len(at) == 1 else torch.cat(at, dim=1)
 

@@ -68,9 +68,10 @@ def capture(
     share = share and not any_active() and slots[-1] > 0
     ends = [max(wanted) + 1 for wanted in indices]
     planned = plan([prompt.ids[:end] for prompt, end in zip(prompts, ends, strict=True)], share=share)
-    job = _Job(blocks, prompts, indices, tuple(slots), len(planned.root), device)
+    reader = Reader(blocks, tuple(slots), exits=True)
+    job = _Job(blocks, prompts, indices, reader, len(planned.root), device)
     done = 0
-    with every_edit_must_match(), _reading(job):
+    with every_edit_must_match(), reader.hooked():
         root = job.run_root(planned.root)
         waiting = batches(planned, budget)
         while waiting:
@@ -78,8 +79,7 @@ def capture(
             try:
                 job.run_batch(root, batch)
             except torch.OutOfMemoryError:
-                job.picks.clear()
-                job.read.clear()
+                reader.read = []
                 smaller = halves(batch)
                 if len(smaller) == 1:
                     raise
@@ -92,18 +92,90 @@ def capture(
 
 
 @dataclass(slots=True, eq=False)
+class Reader:
+    """Hooks at the wanted slots, and what they have read of the segment that is running."""
+
+    blocks: Blocks
+    slots: tuple[int, ...]
+    exits: bool
+    """The run is cut off at the deepest slot, where nothing after it is wanted."""
+    picks: list[tuple[int, int, int]] = field(default_factory=list)
+    """(row, token, target) wanted of the running segment."""
+    read: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
+    """(slot, targets, states) in the order in which they were met."""
+
+    @contextmanager
+    def hooked(self) -> Generator[None]:
+        """Hooks for this thread's announced runs only, gone whatever happens."""
+        handles: list[RemovableHandle] = []
+        try:
+            handles.extend(self._hook(slot) for slot in self.slots)
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    @contextmanager
+    def picking(self, picks: list[tuple[int, int, int]]) -> Generator[None]:
+        """Inside the block one segment runs, of which these tokens are wanted."""
+        self.picks = picks
+        try:
+            with suppress(_DeepEnough):
+                yield
+        finally:
+            self.picks = []
+
+    def deliver(self, sink: Sink, n_positions: int) -> None:
+        """Hand over what was read, checked, and forget it."""
+        for slot, targets, states in self.read:
+            wide = states.detach().float().cpu()
+            if not bool(torch.isfinite(wide).all()):
+                row = int(targets[~torch.isfinite(wide).all(dim=-1)][0]) // n_positions
+                raise NonFiniteState(
+                    f"The state of prompt {row} at slot {slot} is NaN or infinite in {states.dtype}.\n"
+                    "  Load the model with dtype='float32' or 'bfloat16', whose range is wide enough."
+                )
+            sink(self.slots.index(slot), targets, wide)
+        self.read = []
+
+    def _take(self, slot: int, stream: Tensor) -> None:
+        if self.picks:
+            rows, tokens, targets = torch.tensor(self.picks, dtype=torch.long).T
+            self.read.append((slot, targets, stream[rows.to(stream.device), tokens.to(stream.device)]))
+        if self.exits and slot == self.slots[-1]:
+            raise _DeepEnough
+
+    def _hook(self, slot: int) -> RemovableHandle:
+        owner = threading.get_ident()
+
+        def mine() -> bool:
+            return threading.get_ident() == owner and current_layout() is not None
+
+        if slot == len(self.blocks):
+
+            def leaving(_: nn.Module, __: Any, output: Any) -> None:
+                if mine():
+                    self._take(slot, stream_of(output))
+
+            return self.blocks.layers[-1].register_forward_hook(leaving)
+
+        def before(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+            if mine():
+                self._take(slot, entering(arguments, keywords))
+
+        return self.blocks.layers[slot].register_forward_pre_hook(before, with_kwargs=True)
+
+
+@dataclass(slots=True, eq=False)
 class _Job:
-    """One capture: what is wanted, and what the hooks have read of the running segment."""
+    """One capture: what is wanted of which prompts, and the reader that reads it."""
 
     blocks: Blocks
     prompts: Sequence[Rendered]
     indices: Sequence[Sequence[int]]
-    slots: tuple[int, ...]
+    reader: Reader
     root_tokens: int
     device: torch.device
-    picks: list[tuple[int, int, int]] = field(default_factory=list)
-    """(row, token, target) wanted of the running segment."""
-    read: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
     root_read: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
 
     def run_root(self, root: tuple[int, ...]) -> Segment | None:
@@ -113,7 +185,7 @@ class _Job:
         segment = beginning(self.blocks, 1, self.device, cached=True)
         everyone = range(len(self.prompts))
         self._run(segment, [root], [0], [tuple(everyone)], prompts=[0])
-        self.root_read, self.read = self.read, []
+        self.root_read, self.reader.read = self.reader.read, []
         return segment
 
     def run_batch(self, root: Segment | None, families: Sequence[Family]) -> None:
@@ -145,7 +217,7 @@ class _Job:
         prompts: Sequence[int],
     ) -> None:
         """Run one segment; `served[row]` are the prompts whose tokens row `row` holds."""
-        self.picks = [
+        picks = [
             (row, index - start, prompt * len(self.indices[prompt]) + position)
             for row, (sequence, start) in enumerate(zip(sequences, starts, strict=True))
             for prompt in served[row]
@@ -153,7 +225,7 @@ class _Job:
             if start <= index < start + len(sequence)
         ]
         ends = [self.prompts[prompt].context_end for prompt in prompts]
-        with suppress(_DeepEnough):
+        with self.reader.picking(picks):
             run(
                 self.blocks,
                 segment,
@@ -162,61 +234,12 @@ class _Job:
                 prompt_tokens=[len(self.prompts[prompt].ids) for prompt in prompts],
                 context_end=[-1 if end is None else end for end in ends],
             )
-        self.picks = []
-
-    def take(self, slot: int, stream: Tensor) -> None:
-        """Called by the hook at `slot`: keep the wanted states of the running segment."""
-        if self.picks:
-            rows, tokens, targets = torch.tensor(self.picks, dtype=torch.long).T
-            self.read.append((slot, targets, stream[rows.to(stream.device), tokens.to(stream.device)]))
-        if slot == self.slots[-1]:
-            raise _DeepEnough
 
     def deliver(self, sink: Sink) -> None:
         """Hand over what a finished batch read; a batch that failed delivers nothing."""
-        for slot, targets, states in self.root_read + self.read:
-            wide = states.detach().float().cpu()
-            if not bool(torch.isfinite(wide).all()):
-                row = int(targets[~torch.isfinite(wide).all(dim=-1)][0]) // len(self.indices[0])
-                raise NonFiniteState(
-                    f"The state of prompt {row} at slot {slot} is NaN or infinite in {states.dtype}.\n"
-                    "  Load the model with dtype='float32' or 'bfloat16', whose range is wide enough."
-                )
-            sink(self.slots.index(slot), targets, wide)
-        self.root_read, self.read = [], []
-
-
-@contextmanager
-def _reading(job: _Job) -> Generator[None]:
-    """Hooks at the wanted slots, for this thread's announced runs only, gone whatever happens."""
-    handles: list[RemovableHandle] = []
-    try:
-        handles.extend(_hook(job, slot) for slot in job.slots)
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _hook(job: _Job, slot: int) -> RemovableHandle:
-    owner = threading.get_ident()
-
-    def mine() -> bool:
-        return threading.get_ident() == owner and current_layout() is not None
-
-    if slot == len(job.blocks):
-
-        def leaving(_: nn.Module, __: Any, output: Any) -> None:
-            if mine():
-                job.take(slot, stream_of(output))
-
-        return job.blocks.layers[-1].register_forward_hook(leaving)
-
-    def before(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        if mine():
-            job.take(slot, entering(arguments, keywords))
-
-    return job.blocks.layers[slot].register_forward_pre_hook(before, with_kwargs=True)
+        self.reader.read = self.root_read + self.reader.read
+        self.root_read = []
+        self.reader.deliver(sink, len(self.indices[0]))
 
 
 def gather_states(

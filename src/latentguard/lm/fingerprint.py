@@ -37,10 +37,13 @@ def weight_fingerprint(module: nn.Module) -> str:
 
     Rows are rounded to bfloat16 first, so one checkpoint loaded in float32 or in bfloat16 has one
     fingerprint; a change too small to move any sampled value's first eight significant bits is not seen.
+    Of a tensor on the meta device, name and shape count.
     """
     digest = hashlib.sha256()
     for name, parameter in sorted(module.named_parameters()):
         digest.update(f"{name}{tuple(parameter.shape)}".encode())
+        if parameter.is_meta:
+            continue
         rows = parameter.detach().reshape(parameter.shape[0] if parameter.dim() else 1, -1)
         sampled = rows[torch.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).long().to(rows.device)]
         digest.update(sampled.to(torch.bfloat16).cpu().contiguous().view(torch.int16).numpy().tobytes())

@@ -4,7 +4,8 @@ A loop of our own, because edits need to know which prompt and index every token
 and without a cache; what it computes is the plain decoding loop.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from latentguard._progress import Progress, silent
 from latentguard.lm.batches import batches, plan
 from latentguard.lm.blocks import Blocks
+from latentguard.lm.capture import Reader, Sink
 from latentguard.lm.chat import Rendered
 from latentguard.lm.edit import any_active, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run
@@ -87,19 +89,21 @@ def generate(
     sampling: Sampling,
     use_cache: bool,
     budget: int,
+    reading: "Reading | None" = None,
     progress: Progress = silent,
 ) -> list[Generation]:
     """One reply a prompt, in order. Batches are length-sorted; a row that has ended leaves its batch.
 
     Sampling draws from one generator a prompt (`seed` + its number), so a reply does not depend on its batch.
+    `reading`: states to take from the prompts' own pass on the way.
     """
     replies = [_Reply() for _ in prefill.prompts]
     draws = [torch.Generator().manual_seed(sampling.seed + row) for row in range(len(replies))]
     done = 0
     with every_edit_must_match():
         for rows in prefill.batches(budget):
-            step = _cached_steps if use_cache else _plain_steps
-            for live, logits in step(prefill, rows, replies):
+            steps = _cached_steps if use_cache else _plain_steps
+            for live, logits in steps(prefill, rows, replies, reading):
                 for row, scores in zip(live, logits, strict=True):
                     replies[row].take(_choose(scores, sampling, draws[row]), ending)
             done += len(rows)
@@ -117,6 +121,29 @@ def next_token_logits(
             out.update(zip(rows, prefill.logits(prefill.start(rows, cached=False), rows).cpu(), strict=True))
             progress("reading first tokens", len(out), len(prefill.prompts))
     return torch.stack([out[row] for row in range(len(prefill.prompts))])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """States wanted of prompts that are about to be answered: read where their first token is computed."""
+
+    indices: Sequence[tuple[int, ...]]
+    """Token indices of each prompt, none inside a beginning that all prompts share."""
+    slots: tuple[int, ...]
+    sink: Sink
+
+    @contextmanager
+    def of(self, prefill: "Prefill", rows: Sequence[int]) -> Generator[None]:
+        """Inside the block the prompts `rows` run, from the end of their shared beginning."""
+        reader = Reader(prefill.blocks, self.slots, exits=False)
+        picks = [
+            (number, index - prefill.shared, row * len(self.indices[row]) + position)
+            for number, row in enumerate(rows)
+            for position, index in enumerate(self.indices[row])
+        ]
+        with reader.hooked(), reader.picking(picks):
+            yield
+        reader.deliver(self.sink, len(self.indices[0]))
 
 
 class Prefill:
@@ -175,23 +202,35 @@ class Prefill:
 _Steps = Iterator[tuple[list[int], Float[Tensor, "row vocab"]]]
 
 
-def _cached_steps(prefill: Prefill, rows: Sequence[int], replies: Sequence[_Reply]) -> _Steps:
+def _cached_steps(
+    prefill: Prefill, rows: Sequence[int], replies: Sequence[_Reply], reading: Reading | None
+) -> _Steps:
     """The rows still running and their next logits, step by step, each step one token a row."""
     live = list(rows)
     segment = prefill.start(live, cached=True)
-    while live:
-        yield live, prefill.logits(segment, live, replies)
+    with nullcontext() if reading is None else reading.of(prefill, live):
+        logits = prefill.logits(segment, live, replies)
+    while True:
+        yield live, logits
         kept = [number for number, row in enumerate(live) if replies[row].finish is None]
+        if not kept:
+            return
         if len(kept) < len(live):
             live = [live[number] for number in kept]
-            segment = segment.spread(kept) if kept else segment
+            segment = segment.spread(kept)
+        logits = prefill.logits(segment, live, replies)
 
 
-def _plain_steps(prefill: Prefill, rows: Sequence[int], replies: Sequence[_Reply]) -> _Steps:
+def _plain_steps(
+    prefill: Prefill, rows: Sequence[int], replies: Sequence[_Reply], reading: Reading | None
+) -> _Steps:
     """The same without a cache: every step runs everything again."""
     live = list(rows)
     while live:
-        yield live, prefill.logits(prefill.start(live, cached=False), live, replies)
+        with nullcontext() if reading is None else reading.of(prefill, live):
+            logits = prefill.logits(prefill.start(live, cached=False), live, replies)
+        reading = None
+        yield live, logits
         live = [row for row in live if replies[row].finish is None]
 
 

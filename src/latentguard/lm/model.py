@@ -1,7 +1,10 @@
 """The language model under study, as the rest of the package sees it: render, capture, edit, generate."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+import copy
+import os
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,14 +17,17 @@ from latentguard.lm import edit as _edit
 from latentguard.lm import generate as _generate
 from latentguard.lm.blocks import find_blocks
 from latentguard.lm.chat import ChatTemplate, Conversation, Rendered
-from latentguard.lm.edit import Edit
+from latentguard.lm.edit import Edit, any_active
 from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fingerprint
-from latentguard.lm.generate import Ending, Generation, Prefill, Sampling
+from latentguard.lm.generate import Ending, Generation, Prefill, Reading, Sampling
 from latentguard.lm.proof import prove
+from latentguard.lm.remembered import Remembered, beginning_key
 from latentguard.lm.untrained import untrained_copy
 
-_CPU_BUDGET = 1024
-_ACCELERATOR_BUDGET = 16384
+_CPU_TOKENS, _ACCELERATOR_TOKENS = 1024, 16384
+"""Padded tokens a batch."""
+_COPY_TOKENS = 4096
+"""The same of an untrained copy, whose weights are drawn anew for every batch."""
 
 
 class LanguageModel:
@@ -40,13 +46,12 @@ class LanguageModel:
         revision: str | None = None,
         quantisation: str | None = None,
         notes: Sequence[str] = (),
-        device: torch.device | None = None,
     ) -> None:
         self.module = module.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name, self.revision, self.quantisation = name, revision, quantisation
         self.notes = tuple(notes)
-        self.device: torch.device = device or next(module.parameters()).device
+        self.device: torch.device = next(module.parameters()).device
         self.dtype: torch.dtype = next(module.parameters()).dtype
         self.blocks = find_blocks(module)
         self.chat = ChatTemplate(
@@ -54,6 +59,9 @@ class LanguageModel:
         )
         self.proof = prove(module, self.blocks, self.dtype, self.device)
         self._fingerprint: str | None = None
+        self._remembered: Remembered | None = None
+        self._kept_in: Path | None = None
+        self._tokens_a_batch = _CPU_TOKENS if self.device.type == "cpu" else _ACCELERATOR_TOKENS
 
     @property
     def n_blocks(self) -> int:
@@ -98,16 +106,14 @@ class LanguageModel:
         *,
         positions: Sequence[str] = ("t_inst",),
         slots: Iterable[int] | None = None,
-        offset: int = 0,
         progress: Progress = silent,
     ) -> "_capture.States":
         """Hidden states at `positions` and `slots` (all by default), float32 on the CPU.
 
-        `offset` moves every position by that many tokens; -2 at t_inst is where the authors' released Qwen2
-        tensors were read (harmfulness spec, trap 1). Raises `PositionNotProved`, `NonFiniteState`,
-        `EditMatchedNothing`, `ValueError` for slots that do not exist.
+        Raises `PositionNotProved`, `NonFiniteState`, `EditMatchedNothing`, `ValueError` for slots that do not
+        exist.
         """
-        rendered, wanted = self._positioned(prompts, positions, offset)
+        rendered, wanted = self._positioned(prompts, positions)
         chosen = _capture.chosen_slots(slots, self.n_slots)
         out, sink = _capture.gather_states(len(rendered), len(positions), len(chosen), self.hidden_size)
         self._read(rendered, wanted, chosen, sink, progress)
@@ -120,11 +126,10 @@ class LanguageModel:
         *,
         positions: Sequence[str] = ("t_inst",),
         slots: Iterable[int] | None = None,
-        offset: int = 0,
         progress: Progress = silent,
     ) -> Float[Tensor, "group position slot hidden"]:
         """Mean state of each group 0..max(groups), accumulated while reading, so memory does not grow."""
-        rendered, wanted = self._positioned(prompts, positions, offset)
+        rendered, wanted = self._positioned(prompts, positions)
         chosen = _capture.chosen_slots(slots, self.n_slots)
         means, sink = _capture.gather_means(
             groups, max(groups) + 1, len(positions), len(chosen), self.hidden_size
@@ -149,21 +154,26 @@ class LanguageModel:
             raise ValueError("max_new_tokens must be at least 1")
         if not prompts:
             return []
-        return _generate.generate(
-            self._prefill(prompts, share=use_cache),
+        prefill = self._prefill(prompts, share=use_cache)
+        reading, finish = self._read_on_the_way(prefill)
+        replies = _generate.generate(
+            prefill,
             ending=Ending(max_new_tokens, self._ends(), tuple(stop), self._decode),
             sampling=Sampling(temperature, top_p, seed),
             use_cache=use_cache,
-            budget=self._budget(),
+            budget=self._tokens_a_batch,
+            reading=reading,
             progress=progress,
         )
+        finish()
+        return replies
 
     def next_token_logits(
         self, prompts: Sequence[Conversation | Rendered], *, progress: Progress = silent
     ) -> Float[Tensor, "prompt vocab"]:
         """Logits of the first reply token, float32 on the CPU."""
         return _generate.next_token_logits(
-            self._prefill(prompts, share=True), budget=self._budget(), progress=progress
+            self._prefill(prompts, share=True), budget=self._tokens_a_batch, progress=progress
         )
 
     def edited(self, edits: Sequence[Edit]) -> AbstractContextManager[None]:
@@ -174,30 +184,53 @@ class LanguageModel:
         """
         return _edit.edited(self.blocks, edits, self.hidden_size)
 
+    @contextmanager
+    def remembering(self, folder: str | os.PathLike[str] | None = None) -> Generator[None]:
+        """Inside the `with` block a state that was captured once is kept, and never computed again.
+
+        For work that reads the same prompts several times, at the price of the states in the model's dtype.
+        `generate` keeps every slot at t_inst and t_post_inst of its prompts, whose tokens it runs anyway.
+        Edited runs are neither kept nor answered from what is kept. With `folder` the states are kept on
+        disk, under this model's fingerprint, so that work which was killed goes on where it was; untrained
+        copies made inside the block keep theirs beside them.
+        """
+        before = self._remembered, self._kept_in
+        self._kept_in = None if folder is None else Path(folder)
+        self._remembered = self._remembered or self._memory()
+        try:
+            yield
+        finally:
+            self._remembered, self._kept_in = before
+
+    def _memory(self) -> Remembered:
+        if self._kept_in is None:
+            return Remembered(self.dtype)
+        identity = self.identity()
+        return Remembered(self.dtype, self._kept_in / f"{identity.fingerprint[:16]}-{identity.dtype}")
+
     def reinitialised(self, seed: int, *, deepest_slot: int | None = None) -> "LanguageModel":
         """The same architecture, tokenizer and template with fresh weights by the model's own initialiser.
 
-        `deepest_slot`: blocks from there on are left out, when no deeper slot will be read.
+        `deepest_slot`: blocks from there on are left out, when no deeper slot will be read. The copy needs
+        the memory of its embedding and one block (see `untrained.py`); what was proved of this model's parts
+        holds for the copy's. Raises `ModelNotSupported` where the initialiser leaves a tensor unfilled.
         """
         blocks = self.n_blocks if deepest_slot is None else max(deepest_slot, 1)
-        module = untrained_copy(self.module, seed, blocks)
-        return LanguageModel(
-            module, self.tokenizer, name=f"{self.name} (untrained copy, seed {seed})", device=self.device
-        )
+        made = untrained_copy(self.module, self.blocks, seed, blocks)
+        fresh = copy.copy(self)
+        fresh.module, fresh.blocks, fresh._fingerprint = made.module, made.blocks, made.fingerprint
+        fresh.name, fresh.notes = f"{self.name} (untrained copy, seed {seed})", ()
+        fresh._remembered = None if self._kept_in is None else fresh._memory()
+        fresh._tokens_a_batch = max(self._tokens_a_batch, _COPY_TOKENS)
+        return fresh
 
     def _positioned(
-        self, prompts: Sequence[Conversation | Rendered], positions: Sequence[str], offset: int
+        self, prompts: Sequence[Conversation | Rendered], positions: Sequence[str]
     ) -> tuple[list[Rendered], list[tuple[int, ...]]]:
         rendered = self._rendered(prompts)
         if not rendered or not positions:
             raise ValueError("capture needs at least one prompt and one position")
-        wanted = [tuple(prompt.index(position) + offset for position in positions) for prompt in rendered]
-        for number, (prompt, indices) in enumerate(zip(rendered, wanted, strict=True)):
-            if min(indices) < 0 or max(indices) >= len(prompt.ids):
-                raise ValueError(
-                    f"offset {offset} leaves prompt {number}, which has {len(prompt.ids)} tokens"
-                )
-        return rendered, wanted
+        return rendered, [tuple(prompt.index(position) for position in positions) for prompt in rendered]
 
     def _read(
         self,
@@ -207,17 +240,28 @@ class LanguageModel:
         sink: "_capture.Sink",
         progress: Progress,
     ) -> None:
-        _capture.capture(
-            self.blocks,
-            rendered,
-            wanted,
-            slots,
-            sink,
-            device=self.device,
-            share=self._may_share(rendered),
-            budget=self._budget(),
-            progress=progress,
-        )
+        def capture(
+            prompts: Sequence[Rendered],
+            indices: Sequence[tuple[int, ...]],
+            slots: tuple[int, ...],
+            sink: "_capture.Sink",
+        ) -> None:
+            _capture.capture(
+                self.blocks,
+                prompts,
+                indices,
+                slots,
+                sink,
+                device=self.device,
+                share=self._may_share(prompts),
+                budget=self._tokens_a_batch,
+                progress=progress,
+            )
+
+        if self._remembered is None or any_active():
+            capture(rendered, wanted, slots, sink)
+        else:
+            self._remembered.read(rendered, wanted, slots, sink, capture)
 
     def _rendered(self, prompts: Sequence[Conversation | Rendered]) -> list[Rendered]:
         return [prompt if isinstance(prompt, Rendered) else self.render(prompt) for prompt in prompts]
@@ -235,6 +279,20 @@ class LanguageModel:
             window is None or 3 * max(len(p.ids) for p in rendered) < window
         )
 
+    def _read_on_the_way(self, prefill: Prefill) -> tuple[Reading | None, Callable[[], None]]:
+        """Where states are remembered, those at t_inst and t_post_inst are taken while replies are made."""
+        indices = [(one.t_inst, one.t_post_inst) for one in prefill.prompts]
+        if self._remembered is None or any_active() or min(map(min, indices)) < prefill.shared:
+            return None, lambda: None
+        slots = tuple(range(self.n_slots))
+        keys = [
+            beginning_key(one.ids, index)
+            for one, wanted in zip(prefill.prompts, indices, strict=True)
+            for index in wanted
+        ]
+        keep, finish = self._remembered.keeping(keys, slots)
+        return Reading(indices, slots, keep), finish
+
     def _ends(self) -> frozenset[int]:
         configured = getattr(self.module.generation_config, "eos_token_id", None)
         listed = configured if isinstance(configured, list) else [configured]
@@ -242,6 +300,3 @@ class LanguageModel:
 
     def _decode(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-
-    def _budget(self) -> int:
-        return _CPU_BUDGET if self.device.type == "cpu" else _ACCELERATOR_BUDGET

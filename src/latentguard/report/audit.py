@@ -1,8 +1,8 @@
 """`latentguard audit`: observe the model, read it both ways, fit a guard, measure, and write down the limits.
 
-One run answers every prompt with a few tokens, one pass with every ending and one without make the
-centroids, one capture of the test prompts serves every belief that is shown. Nothing in the result was
-measured on a prompt that something was fitted or chosen on.
+One run answers every prompt with a few tokens; every state is computed once, and serves the centroids of
+both ways of fitting, the guard and every belief that is shown. Nothing in the result was measured on a
+prompt that something was fitted or chosen on.
 """
 
 import time
@@ -23,7 +23,7 @@ from latentguard.report.findings import findings
 from latentguard.report.guard_record import FittedGuard, fit_guard, guard_record, misread
 from latentguard.report.limits import limits, limits_line
 from latentguard.report.readings import Fitted, Observed, fit_both, observe_all
-from latentguard.report.schema import Audit, ModelRecord, Provenance, TemplateView
+from latentguard.report.schema import Audit, Provenance, TemplateView
 from latentguard.report.separation import plane_points, separation
 from latentguard.report.slot_panels import slot_panels
 from latentguard.report.template_view import template_view, typical
@@ -45,12 +45,13 @@ def audit(
     """
     data = data.thinned()
     clock = _Clock()
-    with clock("replies"):
-        observed = observe_all(model, data, progress=progress)
-    with clock("beliefs"):
-        fitted = fit_both(model, observed.train, observed.measured.prompts, progress=progress)
-    with clock("guard"):
-        found = fit_guard(model, data, observed, seed=seed, progress=progress)
+    with model.remembering():
+        with clock("replies"):
+            observed = observe_all(model, data, progress=progress)
+        with clock("beliefs"):
+            fitted = fit_both(model, observed.train, observed.measured.prompts, progress=progress)
+        with clock("guard"):
+            found = fit_guard(model, data, observed, seed=seed, progress=progress)
     provenance = _provenance(model, data, seed=seed, command=command, seconds=clock.seconds)
     template = template_view(model, typical(observed.measured.prompts))
     return _assembled(data, observed, fitted, found, provenance, template), found.guard
@@ -112,16 +113,12 @@ class _Clock:
 def _provenance(
     model: LanguageModel, data: AuditData, *, seed: int, command: str, seconds: dict[str, float]
 ) -> Provenance:
-    identity = model.identity()
-    fields = identity.model_dump()
-    versions = fields.pop("versions")
     return Provenance(
-        model=ModelRecord.model_validate(fields),
+        model=model.identity(),
         notes=model.notes,
         data_name=data.name,
         data=data.records(),
         seed=seed,
-        versions=versions,
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=seconds,
