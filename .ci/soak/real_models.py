@@ -3,7 +3,8 @@
     python .ci/soak/real_models.py MODEL --shared ../shared --out docs/real-models/NAME.md [--prompts 100]
 
 MODEL is what `latentguard.load` takes. The guard is fitted on the package's contrast set alone; the public
-sets are only measured. Replies are judged, counted and dropped.
+sets are only measured. Replies are judged, counted and dropped. With `--work DIR` states and judged replies
+are kept there as they are made, and a run that was killed goes on where it was.
 """
 
 import argparse
@@ -13,13 +14,14 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
 import latentguard
-from latentguard.beliefs import Behaviour, cosine_by_slot, fit_reading, observe, read, stacked
-from latentguard.data import Prompt, contrast_set, read_prompts
+from latentguard.beliefs import Behaviour, Reply, cosine_by_slot, fit_reading, observe, read, stacked
+from latentguard.data import Prompt, contrast_set, data_hash, read_prompts
 from latentguard.guard import Evaluation, Guard
 from latentguard.report.intervals import wilson
 
@@ -50,6 +52,30 @@ def timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
     yield
     seconds[stage] = round(time.perf_counter() - begun, 1)
     log.print(f"{stage}: {seconds[stage]} s")
+
+
+def said(stage: str, done: int, total: int) -> None:
+    """A line for every finished stage."""
+    if done >= total:
+        log.print(f"  {time.strftime('%H:%M:%S')} {stage}: {total}")
+
+
+def observed(model: latentguard.LanguageModel, prompts: list[Prompt], work: Path | None) -> Behaviour:
+    """What the model does with `prompts`, set by set; the judged replies of a finished set are kept."""
+    replies: list[Reply] = []
+    for source in dict.fromkeys(prompt.source for prompt in prompts):
+        members = [prompt for prompt in prompts if prompt.source == source]
+        kept = None if work is None else work / f"{data_hash(members)[:16]}.replies.json"
+        if kept is not None and kept.exists():
+            replies += [Reply(**one) for one in json.loads(kept.read_text(encoding="utf-8"))]
+            continue
+        found = observe(model, members, progress=said).replies
+        replies += found
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.with_suffix(".part").write_text(json.dumps([asdict(one) for one in found]), encoding="utf-8")
+            kept.with_suffix(".part").replace(kept)
+    return Behaviour(tuple(prompts), tuple(replies), max_new_tokens=16)
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -178,6 +204,9 @@ def main() -> None:
     arguments.add_argument("--prompts", type=int, default=100)
     arguments.add_argument("--position", default="auto")
     arguments.add_argument("--method", default="auto")
+    arguments.add_argument("--untrained-copies", type=int, default=3)
+    arguments.add_argument("--work", type=Path)
+    arguments.add_argument("--no-refusal", action="store_true", help="no replies to the contrast set")
     given = arguments.parse_args()
     seconds: dict[str, float] = {}
     page = Page(given.out)
@@ -192,27 +221,39 @@ def main() -> None:
     )
     paper = [row for name in FITTED_BY_THE_PAPER for row in sampled(given.shared, name, given.prompts)]
     unseen = [row for name in (*HARMFUL, *HARMLESS) for row in sampled(given.shared, name, given.prompts)]
-    with timed("replies", seconds):
-        fitting = observe(model, paper)
-        measured = observe(model, unseen)
-    page.add(
-        "### What it does",
-        behaviour_table(fitting) + "\n" + behaviour_table(measured),
-        f"Verdict cells over the nine unseen sets: {cells_line(measured)}.",
-    )
-    with timed("beliefs", seconds):
-        beliefs = belief_tables(model, fitting, measured)
-    page.add(
-        "### Belief by slot",
-        f"Centroids from {cells_line(fitting)} (AdvBench and Alpaca), measured on the nine unseen sets. "
-        "Mean layer score at t_inst; last column: share whose belief over slots 1..L is positive.",
-        beliefs,
-    )
-    with timed("fit", seconds):
-        guard = Guard.fit(model, contrast_set(), method=given.method, position=given.position)
-    guard.save(given.out.with_suffix("") / "guard")
-    with timed("evaluate", seconds):
-        found = guard.evaluate(unseen, behaviour=measured)
+    with model.remembering(given.work and given.work / "states"):
+        with timed("replies", seconds):
+            fitting = observed(model, paper, given.work)
+            measured = observed(model, unseen, given.work)
+        page.add(
+            "### What it does",
+            behaviour_table(fitting) + "\n" + behaviour_table(measured),
+            f"Verdict cells over the nine unseen sets: {cells_line(measured)}.",
+        )
+        with timed("beliefs", seconds):
+            beliefs = belief_tables(model, fitting, measured)
+        page.add(
+            "### Belief by slot",
+            f"Centroids from {cells_line(fitting)} (AdvBench and Alpaca), measured on the nine unseen sets. "
+            "Mean layer score at t_inst; last column: share whose belief over slots 1..L is positive.",
+            beliefs,
+        )
+        pairs = contrast_set()
+        with timed("fit", seconds):
+            guard = Guard.fit(
+                model,
+                pairs,
+                method=given.method,
+                position=given.position,
+                untrained_copies=given.untrained_copies,
+                behaviour="skip"
+                if given.no_refusal
+                else observed(model, [*pairs.train, *pairs.validation], given.work),
+                progress=said,
+            )
+        guard.save(given.out.with_suffix("") / "guard")
+        with timed("evaluate", seconds):
+            found = guard.evaluate(unseen, behaviour=measured, progress=said)
     fitted = guard.manifest.fitted
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     page.add(

@@ -174,6 +174,30 @@ def test_an_out_of_memory_batch_is_halved_and_no_prompt_is_lost(
     assert failures > 1
 
 
+def test_batches_double_until_memory_runs_out_and_then_stay(
+    qwen: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = [f"Sing about number {number}." for number in range(60)]
+    plain = qwen.capture(prompts)
+    run = capture_module.run
+    ran: list[int] = []
+
+    def short_of_memory(
+        blocks: object, before: object, sequences: list[tuple[int, ...]], *rest: object, **named: object
+    ) -> object:
+        if len(sequences) > 20:
+            raise torch.OutOfMemoryError("as if")
+        ran.append(len(sequences))
+        return run(blocks, before, sequences, *rest, **named)
+
+    monkeypatch.setattr(capture_module, "run", short_of_memory)
+    budget = capture_module.Budget(16, 1 << 19)
+    monkeypatch.setattr(qwen, "_budget", budget)
+    torch.testing.assert_close(qwen.capture(prompts).tensor, plain.tensor, rtol=1e-4, atol=1e-4)
+    assert max(ran) > 8, "batches grew"
+    assert budget.tokens == budget.most < 1 << 19, "what did not fit is not tried again"
+
+
 def test_no_hook_is_left_after_an_exception(qwen: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _hooks(qwen)
 

@@ -71,25 +71,32 @@ def plan(prompts: Sequence[Ids], *, share: bool = True, least_saving: int = 4) -
 def batches(planned: Plan, budget: int) -> list[tuple[Family, ...]]:
     """Consecutive families whose padded stems and tails fit into `budget` tokens; at least one a batch."""
     out: list[tuple[Family, ...]] = []
-    held: list[Family] = []
-    for family in planned.families:
-        if held and padded_tokens([*held, family]) > budget:
-            out.append(tuple(held))
-            held = []
-        held.append(family)
-    if held:
-        out.append(tuple(held))
+    waiting = planned.families
+    while waiting:
+        out.append(next_batch(waiting, budget))
+        waiting = waiting[len(out[-1]) :]
     return out
 
 
-def halves(batch: Sequence[Family]) -> list[tuple[Family, ...]]:
-    """The batch in two, a single family by its prompts; one part where only one prompt is left."""
-    if len(batch) > 1:
-        return [tuple(batch[: len(batch) // 2]), tuple(batch[len(batch) // 2 :])]
-    (family,) = batch
+def next_batch(families: Sequence[Family], budget: int) -> tuple[Family, ...]:
+    """As many of the first families as fit into `budget` padded tokens; at least one."""
+    stem = tail = rows = 0
+    for count, family in enumerate(families, start=1):
+        stem, tail = max(stem, len(family.stem)), max(tail, family.longest_tail)
+        rows += len(family.rows)
+        if count > 1 and stem * count + tail * rows > budget:
+            return tuple(families[: count - 1])
+    return tuple(families)
+
+
+def halves(family: Family) -> tuple[Family, Family]:
+    """A family of two prompts or more in two."""
     middle = len(family.rows) // 2
-    parts = (slice(None, middle), slice(middle, None)) if middle else (slice(None),)
-    return [(Family(family.rows[part], family.stem, family.tails[part]),) for part in parts]
+    first, second = (
+        Family(family.rows[part], family.stem, family.tails[part])
+        for part in (slice(None, middle), slice(middle, None))
+    )
+    return first, second
 
 
 def padded_tokens(families: Sequence[Family]) -> int:

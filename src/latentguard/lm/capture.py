@@ -19,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 from latentguard._progress import Progress, silent
 from latentguard.errors import NonFiniteState
 from latentguard.lm.batch_layout import current_layout
-from latentguard.lm.batches import Family, batches, halves, plan
+from latentguard.lm.batches import Family, halves, next_batch, padded_tokens, plan
 from latentguard.lm.blocks import Blocks, entering, stream_of
 from latentguard.lm.chat import Rendered
 from latentguard.lm.edit import any_active, every_edit_must_match
@@ -39,6 +39,22 @@ class States:
         return self.tensor[:, self.positions.index(position)]
 
 
+@dataclass(slots=True)
+class Budget:
+    """Padded tokens a batch: doubled after every batch that ran, up to `most`; halved where memory ran out,
+    and then `most` for good."""
+
+    tokens: int
+    most: int
+
+    def double(self) -> None:
+        self.tokens = min(2 * self.tokens, self.most)
+
+    def halve(self, tried: int) -> None:
+        """`tried`: the padded tokens of the batch that did not fit."""
+        self.tokens = self.most = max(min(self.tokens, tried) // 2, 1)
+
+
 class _DeepEnough(Exception):
     """Raised from the deepest hook: nothing after it was asked for."""
 
@@ -56,12 +72,11 @@ def capture(
     *,
     device: torch.device,
     share: bool,
-    budget: int,
+    budget: Budget,
     progress: Progress = silent,
 ) -> None:
     """Hand `sink` the state of every prompt at every index in `indices[prompt]` and every slot in `slots`.
 
-    `budget`: padded tokens a batch; halved after an out-of-memory error, and the batch is run again.
     Raises `NonFiniteState` with the slot named, `EditMatchedNothing` where an active edit met no token.
     """
     # Edits differ by prompt, and a run that ends at slot 0 fills no cache to share.
@@ -73,20 +88,24 @@ def capture(
     done = 0
     with every_edit_must_match(), reader.hooked():
         root = job.run_root(planned.root)
-        waiting = batches(planned, budget)
+        waiting = planned.families
         while waiting:
-            batch = waiting.pop(0)
+            batch = next_batch(waiting, budget.tokens)
             try:
                 job.run_batch(root, batch)
             except torch.OutOfMemoryError:
                 reader.read = []
-                smaller = halves(batch)
-                if len(smaller) == 1:
+                if len(batch) == len(batch[0].rows) == 1:
                     raise
+                if len(batch) == 1:
+                    waiting = (*halves(batch[0]), *waiting[1:])
+                budget.halve(padded_tokens(batch))
                 torch.cuda.empty_cache()
-                waiting[:0] = smaller
                 continue
             job.deliver(sink)
+            waiting = waiting[len(batch) :]
+            if waiting:
+                budget.double()
             done += sum(len(family.rows) for family in batch)
             progress("reading states", done, len(prompts))
 

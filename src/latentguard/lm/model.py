@@ -25,9 +25,11 @@ from latentguard.lm.remembered import Remembered, beginning_key
 from latentguard.lm.untrained import untrained_copy
 
 _CPU_TOKENS, _ACCELERATOR_TOKENS = 1024, 16384
-"""Padded tokens a batch."""
+"""Padded tokens a batch. More of them run no faster on a CPU."""
+_MOST_TOKENS = 1 << 19
+"""Where doubling the tokens of a capture's batches ends on an accelerator."""
 _COPY_TOKENS = 4096
-"""The same of an untrained copy, whose weights are drawn anew for every batch."""
+"""The same of an untrained copy on a CPU, whose weights are drawn anew for every batch."""
 
 
 class LanguageModel:
@@ -61,7 +63,9 @@ class LanguageModel:
         self._fingerprint: str | None = None
         self._remembered: Remembered | None = None
         self._kept_in: Path | None = None
-        self._tokens_a_batch = _CPU_TOKENS if self.device.type == "cpu" else _ACCELERATOR_TOKENS
+        on_cpu = self.device.type == "cpu"
+        self._tokens_a_batch = _CPU_TOKENS if on_cpu else _ACCELERATOR_TOKENS
+        self._budget = _capture.Budget(self._tokens_a_batch, _CPU_TOKENS if on_cpu else _MOST_TOKENS)
 
     @property
     def n_blocks(self) -> int:
@@ -221,7 +225,9 @@ class LanguageModel:
         fresh.module, fresh.blocks, fresh._fingerprint = made.module, made.blocks, made.fingerprint
         fresh.name, fresh.notes = f"{self.name} (untrained copy, seed {seed})", ()
         fresh._remembered = None if self._kept_in is None else fresh._memory()
-        fresh._tokens_a_batch = max(self._tokens_a_batch, _COPY_TOKENS)
+        if self.device.type == "cpu":
+            fresh._tokens_a_batch = _COPY_TOKENS
+            fresh._budget = _capture.Budget(_COPY_TOKENS, _COPY_TOKENS)
         return fresh
 
     def _positioned(
@@ -254,7 +260,7 @@ class LanguageModel:
                 sink,
                 device=self.device,
                 share=self._may_share(prompts),
-                budget=self._tokens_a_batch,
+                budget=self._budget,
                 progress=progress,
             )
 

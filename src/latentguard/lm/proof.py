@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from latentguard.errors import ModelNotSupported
 from latentguard.lm.blocks import Blocks, entering, stream_of
-from latentguard.lm.capture import capture, gather_states
+from latentguard.lm.capture import Budget, capture, gather_states
 from latentguard.lm.chat import Rendered
 from latentguard.lm.heads import HeadSite, prove_heads
 from latentguard.lm.runs import beginning, run
@@ -210,7 +210,7 @@ def _captured(
     slots = range(len(blocks) + 1)
     out, sink = gather_states(len(prompts), 2, len(slots), hidden)
     wanted = [(prompt.t_inst, prompt.t_post_inst) for prompt in prompts]
-    capture(blocks, prompts, wanted, slots, sink, device=device, share=share, budget=4096)
+    capture(blocks, prompts, wanted, slots, sink, device=device, share=share, budget=Budget(4096, 4096))
     return out
 
 
