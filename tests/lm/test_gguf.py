@@ -110,9 +110,9 @@ def test_a_file_is_parsed_once_for_config_tokenizer_and_weights(
 
 
 def test_no_bar_is_drawn_where_standard_error_is_no_terminal(
-    chat_model: Path, capfd: pytest.CaptureFixture[str]
+    chat_model: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert logging.is_progress_bar_enabled()
+    monkeypatch.setattr(logging, "_tqdm_active", True)
     load(chat_model, device="cpu", dtype="float32")
     assert capfd.readouterr().err == ""
     list(logging.tqdm([1], desc="drawn"))
@@ -123,6 +123,7 @@ def test_a_terminal_sees_bars_unless_they_are_disabled(
     chat_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(logging, "_tqdm_active", True)
     load(chat_model, device="cpu", dtype="float32")
     assert "GGUF" in capsys.readouterr().err
     monkeypatch.setattr(logging, "_tqdm_active", False)
