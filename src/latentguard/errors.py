@@ -16,6 +16,10 @@ class ModelNotFound(LatentGuardError):
     """No such hub id, folder or file, or it could not be read as a chat model."""
 
 
+class DeviceNotAvailable(LatentGuardError):
+    """The device asked for is unknown, or this machine does not have it."""
+
+
 class PositionNotProved(LatentGuardError):
     """A named position could not be shown to stand where its name says in this rendering."""
 
@@ -29,7 +33,7 @@ class PromptTooLong(LatentGuardError):
 
 
 class EditMatchedNothing(LatentGuardError):
-    """An edit's scope held no token of a prompt: what ran would have been the unedited model."""
+    """An edit's scope held no token of a whole run: what ran would have been the unedited model."""
 
 
 class UnscopedRun(LatentGuardError):

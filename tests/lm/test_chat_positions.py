@@ -1,5 +1,6 @@
 """Positions of templated prompts, against an account that owes nothing to offsets: the tokens' bytes."""
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import accumulate
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latentguard.errors import PositionNotProved
 from latentguard.lm.chat import ChatTemplate, Message
 from tests.lm.templates import (
     CHATML,
@@ -70,8 +72,8 @@ bytes_of = cache(byte_level)
 
 
 @cache
-def chat(template: str) -> ChatTemplate:
-    return ChatTemplate(byte_level(template))
+def chat(template: str, thinking: bool | None = None) -> ChatTemplate:
+    return ChatTemplate(byte_level(template), thinking=thinking)
 
 
 def token_of_byte(pieces: list[bytes], byte: int) -> int:
@@ -99,6 +101,143 @@ def test_t_inst_is_the_token_that_writes_the_last_byte_of_the_content(family: Fa
     assert rendered.inserted == ("verbatim" if inserted == content else "trimmed")
     shared = sum(map(len, pieces[: last + 1])) > len((family.before + inserted).encode())
     assert rendered.boundary == ("merged" if shared else "clean")
+
+
+WITH_TOOLS = Family("tools", TOOLS, "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", trims=False)
+every_family = pytest.mark.parametrize("family", [*FAMILIES, WITH_TOOLS], ids=lambda family: family.name)
+
+
+def around(family: str, role: str, after_system: bool = False) -> tuple[str, str]:
+    """What a family writes before and after a content, by hand."""
+    match family, role:
+        case "llama_2", "system":
+            return "<s>[INST] <<SYS>>\n", "\n<</SYS>>\n\n"
+        case "llama_2", "user":
+            return "" if after_system else "<s>[INST] ", "[/INST]"
+        case "llama_2", _:
+            return " ", " </s>"
+        case "llama_3", _:
+            return f"<|start_header_id|>{role}<|end_header_id|>\n\n", "<|eot_id|>"
+        case "gemma", _:
+            return f"<start_of_turn>{'model' if role == 'assistant' else role}\n", "<end_of_turn>\n"
+        case _, "tool":
+            return "<|im_start|>user\n<tool_response>\n", "\n</tool_response><|im_end|>\n"
+        case _:
+            return f"<|im_start|>{role}\n", "<|im_end|>\n"
+
+
+def kept(family: Family, message: Message) -> str:
+    """What a family makes of a content, by hand."""
+    match family.name, message.role:
+        case "thinking", "assistant":
+            return message.content.rpartition("</think>")[2].lstrip("\n")
+        case "llama_2", "system":
+            return message.content
+        case _:
+            return family.inserted(message.content)
+
+
+def written(
+    family: Family, messages: Sequence[Message], thinking: bool | None = None
+) -> list[tuple[int | None, str]]:
+    """A prompt in pieces, by hand: the text, and which message it is of; None is the template itself."""
+    beginning = {"llama_3": "<|begin_of_text|>", "gemma": "<bos>"}
+    pieces: list[tuple[int | None, str]] = [(None, beginning.get(family.name, ""))]
+    for number, message in enumerate(messages):
+        before, after = around(
+            family.name, message.role, number > 0 and messages[number - 1].role == "system"
+        )
+        pieces += [(None, before), (number, kept(family, message)), (None, after)]
+    if messages[-1].role == "assistant":
+        return pieces[:-1]
+    thought = "<think>\n\n</think>\n\n" if thinking is False else "<think>\n"
+    answer = "" if family.name == "llama_2" else around(family.name, "assistant")[0]
+    return [*pieces, (None, answer + (thought if family.name == "thinking" else ""))]
+
+
+def bytes_written_by(pieces: Sequence[tuple[int | None, str]], message: int) -> tuple[int, int]:
+    """First and last byte of a message's content, outer white space apart."""
+    place = next(place for place, (number, _) in enumerate(pieces) if number == message)
+    content = pieces[place][1]
+    start = len("".join(text for _, text in pieces[:place]).encode())
+    lead = len(content[: len(content) - len(content.lstrip())].encode())
+    return start + lead, start + len(content.rstrip().encode()) - 1
+
+
+blanks = st.sampled_from(["", " ", "\n\n", "\u3000\t"])
+fewer = settings(parent=examples, max_examples=25)
+
+
+@st.composite
+def conversations(draw: st.DrawFn, family: Family, last: st.SearchStrategy[str] = contents) -> list[Message]:
+    """A system prompt or none, up to two earlier exchanges, each perhaps blank, and the user's last turn.
+
+    After it a tool's result where the family has tools, and the beginning of an answer or nothing.
+    """
+    said = st.one_of(contents, blanks)
+    begun = st.one_of(st.sampled_from(["", "<think>\n", "<think>\nLet me"]), said)
+    messages: list[Message] = []
+    if family.name != "gemma" and draw(st.booleans()):
+        messages.append(Message("system", draw(said)))
+    for _ in range(draw(st.integers(0, 2))):
+        messages += [Message("user", draw(said)), Message("assistant", draw(said))]
+    messages.append(Message("user", draw(last)))
+    if family.name == "tools" and draw(st.booleans()):
+        messages += [Message("assistant", draw(said)), Message("tool", draw(contents))]
+    if draw(st.booleans()):
+        # A thinking template cuts what is thought to its end, and what is cut cannot be continued.
+        uncut = begun.filter(lambda text: family.name != "thinking" or "</think>" not in text)
+        messages.append(Message("assistant", draw(uncut)))
+    return messages
+
+
+@every_family
+@given(data=st.data(), thinking=st.sampled_from([None, True, False]))
+@fewer
+def test_positions_of_a_whole_conversation_are_where_its_bytes_are(
+    family: Family, data: st.DataObject, thinking: bool | None
+):
+    messages = data.draw(conversations(family))
+    thinking = thinking if family.name == "thinking" else None
+    rendered = chat(family.template, thinking).render(messages)
+    by_hand = written(family, messages, thinking)
+    text = "".join(piece for _, piece in by_hand)
+    pieces = token_bytes(bytes_of(family.template), rendered.ids)
+    assert rendered.text == text
+    assert b"".join(pieces) == text.encode()
+
+    user = max(number for number, message in enumerate(messages) if message.role == "user")
+    content = max(number for number, message in enumerate(messages) if message.role != "assistant")
+    first, last = (token_of_byte(pieces, byte) for byte in bytes_written_by(by_hand, user))
+    assert rendered.content == (first, last + 1)
+    assert rendered.t_inst == last
+    assert rendered.t_content == token_of_byte(pieces, bytes_written_by(by_hand, content)[1])
+    assert rendered.t_post_inst == len(pieces) - 1
+
+
+@every_family
+@given(data=st.data())
+@fewer
+def test_only_the_template_writes_turn_markers_whatever_a_conversation_says(
+    family: Family, data: st.DataObject
+):
+    messages = data.draw(conversations(family))
+    tokenizer = bytes_of(family.template)
+    ids = chat(family.template).render(messages).ids
+    authors = [author for author, piece in written(family, messages) for _ in piece.encode()]
+    ends = accumulate(map(len, token_bytes(tokenizer, ids)))
+    for token, end in zip(tokenizer.convert_ids_to_tokens(ids), ends, strict=True):
+        author = authors[end - 1]
+        spoken = author is not None and messages[author].role == "assistant" and token in NOT_FLAGGED_SPECIAL
+        assert token not in [*SPECIAL, *NOT_FLAGGED_SPECIAL] or author is None or spoken
+
+
+@every_family
+@given(data=st.data())
+@fewer
+def test_a_blank_last_turn_has_no_position_whatever_stands_before_it(family: Family, data: st.DataObject):
+    with pytest.raises(PositionNotProved, match="blank"):
+        chat(family.template).render(data.draw(conversations(family, blanks)))
 
 
 @families

@@ -7,6 +7,7 @@ import torch
 
 from latentguard.errors import EditMatchedNothing, LatentGuardError, UnscopedRun
 from latentguard.lm import AddDirection, LanguageModel, ProjectOut
+from latentguard.lm.batch_layout import current_layout
 from tests.lm.tiny import tiny
 
 SHORT = "Sing."
@@ -27,17 +28,26 @@ def _stream(model: LanguageModel, prompts: list[object], slot: int, index: int) 
 
 
 def test_scale_zero_changes_nothing_bit_for_bit(model: LanguageModel) -> None:
-    plain = model.capture([SHORT, LONG], positions=("t_inst", "t_post_inst")).tensor
-    edits = [AddDirection(slot, _direction(model), 0.0) for slot in range(model.n_slots)]
+    prompts = [
+        model.render(text, context="Tell me") for text in (LONG, f"{LONG} Why is the sea salt?", CONTEXT)
+    ]
+    edits = [
+        AddDirection(slot, _direction(model), 0.0, scope)
+        for slot in range(model.n_slots)
+        for scope in ("prompt", "context", "all")
+    ]
+
+    def everything() -> tuple[torch.Tensor, torch.Tensor, list[tuple[int, ...]]]:
+        states = model.capture(prompts, positions=("t_inst", "t_post_inst")).tensor
+        replies = [reply.ids for reply in model.generate(prompts, max_new_tokens=6)]
+        return states.view(torch.int32), model.next_token_logits(prompts).view(torch.int32), replies
+
+    plain = everything()
     with model.edited(edits):
-        edited = model.capture([SHORT, LONG], positions=("t_inst", "t_post_inst")).tensor
-    unshared = [model.capture([p], positions=("t_inst", "t_post_inst")).tensor for p in (SHORT, LONG)]
-    del plain
-    with model.edited(edits):
-        alone = [model.capture([p], positions=("t_inst", "t_post_inst")).tensor for p in (SHORT, LONG)]
-    for one, other in zip(unshared, alone, strict=True):
-        assert torch.equal(one.view(torch.int32), other.view(torch.int32))
-    torch.testing.assert_close(edited, torch.cat(alone), rtol=1e-4, atol=1e-4)
+        edited = everything()
+    assert torch.equal(plain[0], edited[0])
+    assert torch.equal(plain[1], edited[1])
+    assert plain[2] == edited[2]
 
 
 def test_adding_minus_zero_keeps_the_sign_of_zero() -> None:
@@ -47,8 +57,64 @@ def test_adding_minus_zero_keeps_the_sign_of_zero() -> None:
         assert torch.equal(edit.applied(stream, mask).view(torch.int32), stream.view(torch.int32))
 
 
+IN_SCOPE = {
+    "prompt": lambda index, prompt, context: index < prompt,
+    "context": lambda index, prompt, context: index < context,
+    "generated": lambda index, prompt, context: index >= prompt,
+    "all": lambda index, prompt, context: True,
+}
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+@pytest.mark.parametrize("scope", sorted(IN_SCOPE))
 @pytest.mark.parametrize("slot", [0, 2, 4])
-def test_an_edit_touches_exactly_the_tokens_in_scope(model: LanguageModel, slot: int) -> None:
+def test_an_edit_touches_exactly_the_tokens_in_scope(
+    model: LanguageModel, slot: int, scope: str, use_cache: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every token of every row of a padded batch, in the prompt's pass and two steps of the reply."""
+    prompts = [
+        model.render("Sing.\nLoud?", context="Sing."),
+        model.render(LONG, context=CONTEXT),
+        model.render("Go on.\nWhy", context="Go"),
+    ]
+    calls: list[tuple[torch.Tensor, torch.Tensor]] = []
+    applied = AddDirection.applied
+
+    def watched(edit: AddDirection, stream: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        out = applied(edit, stream, mask)
+        layout = current_layout()
+        assert layout is not None
+        calls.append((layout.index, (out != stream).all(dim=-1)))
+        assert torch.equal((out != stream).any(dim=-1), calls[-1][1])
+        return out
+
+    monkeypatch.setattr(AddDirection, "applied", watched)
+    with model.edited([AddDirection(slot, torch.ones(model.hidden_size), 8.0, scope)]):
+        model.generate(prompts, max_new_tokens=3, use_cache=use_cache)
+    rows = sorted(range(len(prompts)), key=lambda row: len(prompts[row].ids))
+    contexts = [prompts[row].context_end for row in rows]
+    assert None not in contexts
+    changed: set[tuple[int, int]] = set()
+    for index, touched in calls:
+        for number, row in enumerate(rows):
+            for token in range(index.shape[1]):
+                at = int(index[number, token])
+                wanted = at >= 0 and IN_SCOPE[scope](at, len(prompts[row].ids), contexts[number])
+                assert bool(touched[number, token]) == wanted
+                if wanted:
+                    changed.add((row, at))
+    assert changed == {
+        (row, at)
+        for number, row in enumerate(rows)
+        for at in range(len(prompts[row].ids) + 2)
+        if IN_SCOPE[scope](at, len(prompts[row].ids), contexts[number])
+    }
+
+
+@pytest.mark.parametrize("slot", [0, 2, 4])
+def test_an_added_direction_is_what_is_read_in_scope_and_nowhere_else(
+    model: LanguageModel, slot: int
+) -> None:
     direction = _direction(model)
     long = model.render(LONG, context=CONTEXT)
     assert long.context_end is not None

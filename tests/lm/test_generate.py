@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from transformers import DynamicCache
 
 from latentguard.lm import LanguageModel
+from tests.lm.tiny import tiny
 
 PROMPTS = ["Sing a song.", "Sing a long song about the sea and the wind", "Why?", "Count to ten, slowly."]
 
@@ -23,6 +25,31 @@ def test_a_reply_does_not_depend_on_its_batch(model: LanguageModel) -> None:
     assert [reply.ids for reply in together] == [
         model.generate([p], max_new_tokens=6)[0].ids for p in PROMPTS
     ]
+
+
+@pytest.mark.parametrize("architecture", ["Mistral", "Gemma2"])
+def test_a_reply_beyond_the_attention_window_does_not_depend_on_its_batch(architecture: str) -> None:
+    """Padding in a cache would count towards the window: rows of such a batch are equally long."""
+    model = tiny(architecture, sliding_window=16)
+    together = [reply.ids for reply in model.generate(PROMPTS, max_new_tokens=12)]
+    assert together == [model.generate([p], max_new_tokens=12)[0].ids for p in PROMPTS]
+    assert together == [reply.ids for reply in model.generate(PROMPTS, max_new_tokens=12, use_cache=False)]
+
+
+def test_a_cache_that_cannot_be_reordered_replies_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = [reply.ids for reply in tiny("Llama").generate([*PROMPTS, *PROMPTS[:2]], max_new_tokens=8)]
+
+    def cannot(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(DynamicCache, "batch_select_indices", cannot)
+    model = tiny("Llama")
+    assert not model.proof.shares_prefixes
+    ending = expected[0][3]
+    monkeypatch.setattr(model, "_ends", lambda: frozenset({ending}))
+    replies = model.generate([*PROMPTS, *PROMPTS[:2]], max_new_tokens=8)
+    for reply, whole in zip(replies, expected, strict=True):
+        assert reply.ids == (whole[: whole.index(ending)] if ending in whole else whole)
 
 
 def test_first_token_logits_are_the_models_own(model: LanguageModel) -> None:

@@ -40,10 +40,8 @@ def module() -> Any:
     return tiny_module("Qwen2", vocab_size=len(byte_level(CHATML)))
 
 
-@pytest.fixture(scope="module")
-def chat_model(module: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with its tokenizer as a GGUF file, as llama.cpp's converter lays one out."""
-    path = tmp_path_factory.mktemp("gguf") / "tiny-qwen2.gguf"
+def _chat_model(path: Path, module: Any, weights: dict[str, torch.Tensor]) -> Path:
+    """A model with its tokenizer as a GGUF file, as llama.cpp's converter lays one out."""
     config, tokenizer = module.config, byte_level(CHATML)
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     kinds = [gguf.TokenType.NORMAL] * len(tokens)
@@ -68,7 +66,7 @@ def chat_model(module: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     writer.add_eos_token_id(tokenizer.convert_tokens_to_ids("<|im_end|>"))
     writer.add_chat_template(CHATML)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, config.num_hidden_layers)
-    for name, tensor in module.state_dict().items():
+    for name, tensor in weights.items():
         part, kind = name.rsplit(".", 1)
         writer.add_tensor(f"{names.get_name(part)}.{kind}", tensor.numpy())
     writer.write_header_to_file()
@@ -76,6 +74,12 @@ def chat_model(module: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+@pytest.fixture(scope="module")
+def chat_model(module: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a GGUF file."""
+    return _chat_model(tmp_path_factory.mktemp("gguf") / "tiny-qwen2.gguf", module, module.state_dict())
 
 
 def test_a_gguf_file_loads_with_every_weight_and_its_template(chat_model: Path, module: Any) -> None:
@@ -89,6 +93,47 @@ def test_a_gguf_file_loads_with_every_weight_and_its_template(chat_model: Path, 
     assert set(own) == set(model.module.state_dict())
     for name, tensor in model.module.state_dict().items():
         assert torch.equal(tensor, own[name]), name
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "model.embed_tokens.weight",
+        "model.layers.2.self_attn.q_proj.bias",
+        "model.layers.2.mlp.down_proj.weight",
+        "model.norm.weight",
+    ],
+)
+def test_a_file_that_lacks_a_tensor_is_refused_and_the_tensor_named(
+    module: Any, tmp_path: Path, missing: str
+) -> None:
+    weights = {name: tensor for name, tensor in module.state_dict().items() if name != missing}
+    with pytest.raises(ModelNotSupported, match=rf"\b{missing}\b"):
+        load(_chat_model(tmp_path / "model.gguf", module, weights), device="cpu")
+
+
+def test_a_file_without_a_head_has_the_embedding_for_one(module: Any, tmp_path: Path) -> None:
+    """The convention of the format, and no missing tensor: nothing is filled at random."""
+    weights = {name: tensor for name, tensor in module.state_dict().items() if name != "lm_head.weight"}
+    loaded = load(_chat_model(tmp_path / "model.gguf", module, weights), device="cpu", dtype="float32").module
+    embedding = module.state_dict()["model.embed_tokens.weight"]
+    assert torch.equal(loaded.lm_head.weight, embedding)
+    assert torch.equal(loaded.model.embed_tokens.weight, embedding)
+
+
+def test_a_file_with_a_misshapen_tensor_is_refused(module: Any, tmp_path: Path) -> None:
+    weights = module.state_dict() | {"model.layers.2.mlp.up_proj.weight": torch.zeros(40, 32)}
+    with pytest.raises(ModelNotSupported, match=r"weights of model\.gguf are damaged"):
+        load(_chat_model(tmp_path / "model.gguf", module, weights), device="cpu")
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.02, 0.5, 0.999])
+def test_a_file_that_was_cut_off_is_refused(chat_model: Path, tmp_path: Path, share: float) -> None:
+    whole = chat_model.read_bytes()
+    cut = tmp_path / "model.gguf"
+    cut.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ModelNotFound, match=r"model\.gguf"):
+        load(cut, device="cpu")
 
 
 def test_a_file_is_parsed_once_for_config_tokenizer_and_weights(

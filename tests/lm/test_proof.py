@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertLMHeadModel, T5Config, T5ForConditionalGeneration
+from transformers import BertConfig, BertLMHeadModel, DynamicCache, T5Config, T5ForConditionalGeneration
 
 from latentguard.errors import ModelNotSupported
-from latentguard.lm import LanguageModel
+from latentguard.lm import AddDirection, LanguageModel
 from latentguard.lm.blocks import LogitMap, find_blocks
+from latentguard.lm.capture import Reader
 from latentguard.lm.proof import prove
 from tests.lm.templates import CHATML, byte_level
 from tests.lm.tiny import tiny, tiny_module
@@ -31,6 +32,8 @@ def test_every_check_passes_and_everything_is_supported(model: LanguageModel) ->
         "prefix sharing",
         "head zeroed",
         "head alone",
+        "edit in scope",
+        "edit out of scope",
     }
 
 
@@ -57,22 +60,127 @@ def test_a_wrong_norm_is_found_out() -> None:
 def test_a_block_that_is_skipped_is_found_out() -> None:
     module = tiny_module("Llama").eval()
     layers = nn.ModuleList(list(module.model.layers)[:-1])
-    with pytest.raises(ModelNotSupported):
+    with pytest.raises(ModelNotSupported, match="slot is not one place"):
         prove(module, _replaced(find_blocks(module), layers=layers), torch.float32, CPU)
 
 
-def test_a_model_that_sees_later_tokens_is_refused() -> None:
-    torch.manual_seed(0)
+def test_a_model_without_blocks_of_its_own_is_refused() -> None:
     config = BertConfig(
-        vocab_size=600,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
-        is_decoder=False,
+        vocab_size=600, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48
     )
-    with pytest.raises(ModelNotSupported):
+    with pytest.raises(ModelNotSupported, match="takes no tokens"):
         LanguageModel(BertLMHeadModel(config), byte_level(CHATML), name="an encoder")
+
+
+def test_a_model_that_sees_later_tokens_is_refused() -> None:
+    module = tiny_module("Llama").eval()
+
+    class LooksAhead(type(module.model.layers[0])):
+        def forward(self, hidden_states: Tensor, *arguments: Any, **keywords: Any) -> Any:
+            ahead = torch.roll(hidden_states, -1, dims=1)
+            return super().forward(hidden_states, *arguments, **keywords) + ahead
+
+    module.model.layers[1].__class__ = LooksAhead
+    assert "causal" in _failed(module)
+
+
+def test_a_stream_that_is_changed_between_blocks_is_found_out() -> None:
+    """The decoder hands a block something else than the block before it returned."""
+    module = tiny_module("Llama").eval()
+
+    class Scaling(type(module.model.layers[0])):
+        """Scales what it is handed before anybody can see it."""
+
+        def __call__(self, hidden_states: Tensor, *arguments: Any, **keywords: Any) -> Any:
+            return super().__call__(hidden_states * 1.5, *arguments, **keywords)
+
+    module.model.layers[2].__class__ = Scaling
+    assert "chain" in _failed(module)
+
+
+def test_slots_that_are_not_the_models_own_hidden_states_are_found_out() -> None:
+    """A model that reports other hidden states than those its blocks are handed."""
+    module = tiny_module("Llama").eval()
+    own = module.forward
+
+    def reports(*arguments: Any, **keywords: Any) -> Any:
+        output = own(*arguments, **keywords)
+        output.hidden_states = tuple(state * 1.01 for state in output.hidden_states)
+        return output
+
+    module.forward = reports
+    assert "slots" in _failed(module)
+
+
+def test_states_that_are_not_the_running_stream_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tiny_module("Llama").eval()
+    take = Reader._take
+    monkeypatch.setattr(Reader, "_take", lambda self, slot, stream: take(self, slot, stream.roll(1, dims=1)))
+    assert "capture" in _failed(module)
+
+
+def test_a_shared_beginning_that_goes_wrong_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    select = DynamicCache.batch_select_indices
+
+    def forgetful(cache: DynamicCache, index: Tensor) -> None:
+        select(cache, index)
+        cache.layers[0].keys = cache.layers[0].keys * 0
+
+    monkeypatch.setattr(DynamicCache, "batch_select_indices", forgetful)
+    model = tiny("Llama")
+    assert "ran once: error" in model.proof.refusals["prefix sharing"]
+
+
+def test_edits_that_reach_other_tokens_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    applied = AddDirection.applied
+    monkeypatch.setattr(
+        AddDirection, "applied", lambda self, stream, mask: applied(self, stream, torch.ones_like(mask))
+    )
+    model = tiny("Llama")
+    assert "no other token" in model.proof.refusals["edits"]
+    assert not model.proof.supports()["edits"]
+    with pytest.raises(ModelNotSupported, match="cannot be edited"):
+        model.edited([AddDirection(0, torch.ones(model.hidden_size))])
+
+
+def test_edits_that_the_model_does_not_run_on_with_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AddDirection, "applied", lambda self, stream, mask: stream)
+    assert "is read there" in tiny("Llama").proof.refusals["edits"]
+
+
+def test_a_projection_that_is_not_handed_the_heads_is_refused() -> None:
+    """Something stands between the attention function and the projection: a slice may be no head there."""
+
+    class Swapped(nn.Module):
+        def forward(self, given: Tensor) -> Tensor:
+            return given.unflatten(-1, (4, 8))[..., [1, 0, 2, 3], :].flatten(-2)
+
+    module = tiny_module("Llama").eval()
+    for layer in module.model.layers:
+        layer.self_attn.o_proj = nn.Sequential(Swapped(), layer.self_attn.o_proj)
+    proof = prove(module, find_blocks(module), torch.float32, CPU)
+    assert proof.heads is None
+    assert not proof.supports()["heads"]
+
+
+@pytest.mark.parametrize(
+    ("leaks_into", "check"), [(slice(0, 8), "slice h"), (slice(8, 24), "no other slice")]
+)
+def test_heads_that_depend_on_each_other_are_refused(leaks_into: slice, check: str) -> None:
+    """Where head 0 is zero, something else is written into its slice, or into those of other heads."""
+
+    def leak(_: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        given = arguments[0].clone()
+        if not bool(given[..., :8].any()):
+            given[..., leaks_into] = 1.0
+        return (given,)
+
+    module = tiny_module("Llama").eval()
+    for layer in module.model.layers:
+        layer.self_attn.o_proj.register_forward_pre_hook(leak)
+    proof = prove(module, find_blocks(module), torch.float32, CPU)
+    assert proof.heads is None
+    assert check in proof.refusals["heads"]
 
 
 def test_an_encoder_decoder_is_refused() -> None:
@@ -97,8 +205,6 @@ def test_a_model_whose_batches_leak_is_refused() -> None:
 
 
 def test_a_cache_that_cannot_be_forked_falls_back_to_whole_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from transformers import DynamicCache
-
     def cannot(*_: object) -> None:
         raise NotImplementedError
 

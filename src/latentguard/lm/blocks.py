@@ -58,13 +58,16 @@ class Blocks:
         return self.logit_map(self.unembedding(normed).float())
 
     @property
-    def sliding_window(self) -> int | None:
-        """The shortest attention window of any block, in tokens; None where every block sees everything."""
-        kinds = getattr(self.config, "layer_types", None)
-        window = getattr(self.config, "sliding_window", None)
-        if window is None or getattr(self.config, "use_sliding_window", True) is False:
-            return None
-        return window if kinds is None or "sliding_attention" in kinds else None
+    def attention_reach(self) -> int | None:
+        """Tokens of the shortest window or chunk that any block attends to; None: all see everything."""
+        config, kinds = self.config, getattr(self.config, "layer_types", None)
+        uses_window = getattr(config, "use_sliding_window", True) is not False
+        limits = {
+            "sliding_attention": getattr(config, "sliding_window", None) if uses_window else None,
+            "chunked_attention": getattr(config, "attention_chunk_size", None),
+        }
+        found = [int(limit) for kind, limit in limits.items() if limit and (kinds is None or kind in kinds)]
+        return min(found, default=None)
 
 
 def find_blocks(module: nn.Module) -> Blocks:

@@ -22,7 +22,7 @@ from latentguard.lm.batch_layout import current_layout
 from latentguard.lm.batches import Family, halves, next_batch, padded_tokens, plan
 from latentguard.lm.blocks import Blocks, entering, stream_of
 from latentguard.lm.chat import Rendered
-from latentguard.lm.edit import any_active, every_edit_must_match
+from latentguard.lm.edit import any_changing, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run
 
 
@@ -80,7 +80,7 @@ def capture(
     Raises `NonFiniteState` with the slot named, `EditMatchedNothing` where an active edit met no token.
     """
     # Edits differ by prompt, and a run that ends at slot 0 fills no cache to share.
-    share = share and not any_active() and slots[-1] > 0
+    share = share and not any_changing() and slots[-1] > 0
     ends = [max(wanted) + 1 for wanted in indices]
     planned = plan([prompt.ids[:end] for prompt, end in zip(prompts, ends, strict=True)], share=share)
     reader = Reader(blocks, tuple(slots), exits=True)

@@ -40,6 +40,11 @@ class AddDirection:
     scale: float = 1.0
     scope: Scope = "prompt"
 
+    @property
+    def changes(self) -> bool:
+        """False where nothing is added: the scale or the whole direction is 0."""
+        return self.scale != 0 and bool(self.direction.any())
+
     def applied(
         self, stream: Float[Tensor, "row token hidden"], mask: Bool[Tensor, "row token"]
     ) -> Float[Tensor, "row token hidden"]:
@@ -57,6 +62,11 @@ class ProjectOut:
     slot: int
     direction: Float[Tensor, "hidden"]
     scope: Scope = "prompt"
+
+    @property
+    def changes(self) -> bool:
+        """Always: a state without any part along the direction is the exception."""
+        return True
 
     def applied(
         self, stream: Float[Tensor, "row token hidden"], mask: Bool[Tensor, "row token"]
@@ -105,6 +115,11 @@ def any_active() -> bool:
     return bool(_ACTIVE.get())
 
 
+def any_changing() -> bool:
+    """Whether an edit in force in this thread can change a state: one of scale 0 cannot."""
+    return any(one.edit.changes for one in _ACTIVE.get())
+
+
 @contextmanager
 def every_edit_must_match() -> Generator[None]:
     """One run: raises `EditMatchedNothing` at its end where an edit in force touched no token at all."""
@@ -125,8 +140,8 @@ def every_edit_must_match() -> Generator[None]:
 def scope_mask(scope: Scope, layout: BatchLayout) -> Bool[Tensor, "row token"]:
     """Which tokens of a running batch are in scope. Padding never is.
 
-    Raises `EditMatchedNothing` where a prompt's context is empty and `LatentGuardError` where a prompt was
-    rendered without one.
+    Raises `EditMatchedNothing` where no token stands before a prompt's `context_end`, and `LatentGuardError`
+    where a prompt was rendered without one.
     """
     real = layout.index >= 0
     prompt = real & (layout.index < layout.prompt_tokens[:, None])

@@ -31,6 +31,14 @@ class Identity(BaseModel):
     hidden: int
     versions: dict[str, str]
 
+    @property
+    def local(self) -> bool:
+        """Whether the model was a folder or file of some machine, or the bundled one, and none of the hub's.
+
+        `load` names a path without the folders it lies in; a hub id has its owner before a slash.
+        """
+        return "/" not in self.name
+
 
 def weight_fingerprint(module: nn.Module) -> str:
     """sha256 hex over every parameter's name and shape, and sixteen of its rows, spread evenly.

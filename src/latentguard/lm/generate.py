@@ -7,6 +7,7 @@ and without a cache; what it computes is the plain decoding loop.
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Literal
 
 import torch
@@ -18,7 +19,7 @@ from latentguard.lm.batches import batches, plan
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.capture import Reader, Sink
 from latentguard.lm.chat import Rendered
-from latentguard.lm.edit import any_active, every_edit_must_match
+from latentguard.lm.edit import any_changing, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run
 
 
@@ -105,7 +106,8 @@ def generate(
             steps = _cached_steps if use_cache else _plain_steps
             for live, logits in steps(prefill, rows, replies, reading):
                 for row, scores in zip(live, logits, strict=True):
-                    replies[row].take(_choose(scores, sampling, draws[row]), ending)
+                    if replies[row].finish is None:
+                        replies[row].take(_choose(scores, sampling, draws[row]), ending)
             done += len(rows)
             progress("generating", done, len(replies))
     return [reply.done(ending) for reply in replies]
@@ -147,31 +149,59 @@ class Reading:
 
 
 class Prefill:
-    """Prompts about to be continued, and the beginning they share, which has run once."""
+    """Prompts about to be continued, and the beginning they share, which runs once.
+
+    `share`: a beginning may run once. `level`: the rows of a batch are equally long and none leaves it before
+    all have ended, so that a cache never holds padding and is never reordered: for a model whose attention
+    window the padding would count towards, or whose cache cannot be forked.
+    """
 
     def __init__(
-        self, blocks: Blocks, prompts: Sequence[Rendered], device: torch.device, *, share: bool
+        self,
+        blocks: Blocks,
+        prompts: Sequence[Rendered],
+        device: torch.device,
+        *,
+        share: bool,
+        level: bool = False,
     ) -> None:
-        self.blocks, self.prompts, self.device = blocks, prompts, device
-        root = plan([prompt.ids for prompt in prompts], share=share and not any_active()).root
-        self.shared = len(root)
+        self.blocks, self.prompts, self.device, self.level = blocks, prompts, device, level
+        self._beginning = plan([one.ids for one in prompts], share=share and not any_changing()).root
+        self.shared = len(self._beginning)
         self._root: Segment | None = None
-        if root:
-            self._root = beginning(blocks, 1, device, cached=True)
-            run(blocks, self._root, [root], [0], prompt_tokens=[len(prompts[0].ids)], context_end=[-1])
 
     def batches(self, budget: int) -> Iterator[list[int]]:
         """Prompt numbers, sorted by length, in batches of at most `budget` padded tokens and 64 rows."""
         own = plan([prompt.ids[self.shared :] for prompt in self.prompts], share=False)
         for batch in batches(own, budget):
             rows = [family.rows[0] for family in batch]
-            yield from (rows[first : first + 64] for first in range(0, len(rows), 64))
+            for alike in self._alike(rows):
+                yield from (alike[first : first + 64] for first in range(0, len(alike), 64))
+
+    def _alike(self, rows: list[int]) -> Iterator[list[int]]:
+        """`rows`, which are sorted by length: all at once, or length by length where they must be level."""
+        if not self.level:
+            yield rows
+            return
+        for _, alike in groupby(rows, key=lambda row: len(self.prompts[row].ids)):
+            yield list(alike)
 
     def start(self, rows: Sequence[int], *, cached: bool) -> Segment:
-        """A segment for these prompts that holds the shared beginning."""
-        if self._root is not None:
-            return self._root.fork([0] * len(rows))
-        return beginning(self.blocks, len(rows), self.device, cached=cached)
+        """A segment for these prompts that holds the shared beginning, which runs when it is first needed."""
+        if not self._beginning:
+            return beginning(self.blocks, len(rows), self.device, cached=cached)
+        if self._root is None:
+            self._root = beginning(self.blocks, 1, self.device, cached=True)
+            first, end = self.prompts[0], self.prompts[0].context_end
+            run(
+                self.blocks,
+                self._root,
+                [self._beginning],
+                [0],
+                prompt_tokens=[len(first.ids)],
+                context_end=[-1 if end is None else end],
+            )
+        return self._root.fork([0] * len(rows))
 
     def logits(
         self, segment: Segment, rows: Sequence[int], replies: Sequence[_Reply] | None = None
@@ -215,7 +245,7 @@ def _cached_steps(
         kept = [number for number, row in enumerate(live) if replies[row].finish is None]
         if not kept:
             return
-        if len(kept) < len(live):
+        if len(kept) < len(live) and not prefill.level:
             live = [live[number] for number in kept]
             segment = segment.spread(kept)
         logits = prefill.logits(segment, live, replies)
@@ -227,8 +257,9 @@ def _plain_steps(
     """The same without a cache: every step runs everything again."""
     live = list(rows)
     while live:
+        segment = prefill.start(live, cached=False)
         with nullcontext() if reading is None else reading.of(prefill, live):
-            logits = prefill.logits(prefill.start(live, cached=False), live, replies)
+            logits = prefill.logits(segment, live, replies)
         reading = None
         yield live, logits
         live = [row for row in live if replies[row].finish is None]

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import struct
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,18 +11,19 @@ from typing import Any
 
 import torch
 import transformers
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from latentguard._text import inert
-from latentguard.errors import ModelNotFound, ModelNotSupported
+from latentguard.errors import DeviceNotAvailable, ModelNotFound, ModelNotSupported
 from latentguard.lm.gguf import file_type, transformers_reading
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.precision import Choice, choose_dtype
 
 _UNREADABLE = (OSError, ValueError, KeyError)
-_DAMAGED_GGUF = (TypeError, IndexError)  # what the gguf package raises where a file ends early
+_DAMAGED_GGUF = (TypeError, IndexError, struct.error)  # what the gguf package raises where a file ends early
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,13 @@ def load(
 ) -> LanguageModel:
     """A decoder chat model from a hub id, a folder, `FILE.gguf` or `REPO:FILE.gguf`, proved part by part.
 
-    `device`: "auto" takes a GPU where there is one. `dtype`: "auto" keeps the checkpoint's own on a GPU and
-    measures on a CPU (see `precision.py`); otherwise "float32", "bfloat16" or "float16". `name` is what
-    artefacts call the model. Raises `ModelNotFound`, `ModelNotSupported`, `TemplateError`.
+    `device`: "auto" takes a GPU where there is one. `dtype`: "auto" keeps the checkpoint's own on a GPU
+    (bfloat16 for a GGUF file, which has none) and measures on a CPU (see `precision.py`); otherwise
+    "float32", "bfloat16" or "float16". `name` is what artefacts call the model. Raises `ModelNotFound`,
+    `ModelNotSupported`, `TemplateError`, `DeviceNotAvailable`.
     """
-    source = _source(os.fspath(name_or_path), name)
     place = _device(device)
+    source = _source(os.fspath(name_or_path), name)
     stated = _gguf_type(source, revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code, **source.keywords}
     with transformers_reading() if source.gguf else nullcontext():
@@ -68,7 +71,8 @@ def load(
         def weights(of: torch.dtype | str) -> Any:
             return _weights(source, copy.deepcopy(config), of, options).to(place).eval()
 
-        choice = _chosen(dtype, place, tokenizer, weights)
+        unstated = torch.bfloat16 if source.gguf else "auto"
+        choice = _chosen(dtype, place, tokenizer, weights, unstated)
     notes = [choice.note] if choice.note else []
     if quantisation:
         notes.append(f"weights are quantised ({quantisation}): results are about the quantised model")
@@ -76,28 +80,59 @@ def load(
         choice.module,
         tokenizer,
         name=source.name,
-        revision=getattr(choice.module.config, "_commit_hash", None) or revision,
+        revision=_commit(source, revision),
         quantisation=quantisation,
         notes=notes,
     )
 
 
 def _weights(source: Source, config: Any, dtype: torch.dtype | str, options: dict[str, Any]) -> Any:
-    """The model itself: safetensors, or a GGUF file unpacked to plain weights, which alone can be hooked."""
-    if source.gguf is None:
-        return _from(
-            AutoModelForCausalLM, source, config=config, dtype=dtype, use_safetensors=True, **options
+    """The model itself: safetensors, or a GGUF file unpacked to plain weights, which alone can be hooked.
+
+    Raises `ModelNotSupported` where a tensor is missing or does not fit: transformers fills it at random.
+    """
+    kind: dict[str, Any] = {"use_safetensors": True}
+    if source.gguf is not None:
+        unpacked = getattr(transformers, "GgufConfig", None)  # releases without it always unpack
+        kind = {} if unpacked is None else {"quantization_config": unpacked(dequantize=True)}
+    try:
+        module, report = _from(
+            AutoModelForCausalLM,
+            source,
+            config=config,
+            dtype=dtype,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are reported here, by name
+            **kind,
+            **options,
         )
-    unpacked = getattr(transformers, "GgufConfig", None)  # releases without it always unpack
-    plain = {} if unpacked is None else {"quantization_config": unpacked(dequantize=True)}
-    return _from(AutoModelForCausalLM, source, config=config, dtype=dtype, **plain, **options)
+    except torch.OutOfMemoryError:
+        raise
+    except (SafetensorError, RuntimeError) as error:
+        raise _unsound(source, str(error)) from error
+    misshapen = (key if isinstance(key, str) else str(key[0]) for key in report["mismatched_keys"])
+    unread = sorted({*report["missing_keys"], *misshapen})
+    if unread:
+        raise _unsound(source, f"{len(unread)} tensors are missing or misshapen, the first: {unread[0]}")
+    return module
 
 
-def _chosen(dtype: str, device: torch.device, tokenizer: Any, weights: Any) -> Choice:
+def _unsound(source: Source, evidence: str) -> ModelNotSupported:
+    said = evidence.strip().splitlines() or [""]
+    return ModelNotSupported(
+        f"the weights of {inert(source.name)} are damaged, or belong to another config.\n"
+        f"  {inert(said[0], limit=300)}\n  Nothing of it is read. Fetch the model again."
+    )
+
+
+def _chosen(
+    dtype: str, device: torch.device, tokenizer: Any, weights: Any, unstated: torch.dtype | str
+) -> Choice:
+    """`unstated`: what "auto" means on an accelerator."""
     if dtype == "auto" and device.type == "cpu":
         return choose_dtype(weights, tokenizer)
     if dtype == "auto":
-        return Choice(weights("auto"), "")
+        return Choice(weights(unstated), "")
     named = getattr(torch, dtype, None)
     if named not in (torch.float32, torch.bfloat16, torch.float16):
         raise ValueError(f"dtype {dtype!r} is none of auto, float32, bfloat16, float16")
@@ -105,7 +140,10 @@ def _chosen(dtype: str, device: torch.device, tokenizer: Any, weights: Any) -> C
 
 
 def _source(given: str, name: str | None) -> Source:
-    """A path that exists is a path; `repo:file.gguf` is a file of a repo; anything else is a hub id."""
+    """A path that exists is a path; `repo:file.gguf` is a file of a repo; anything else is a hub id.
+
+    A path is named without the folders it lies in: a name without a slash is no hub id (`Identity.local`).
+    """
     path = Path(given).expanduser()
     if path.suffix == ".gguf" and path.is_file():
         return Source(str(path.parent), path.name, name or path.name)
@@ -132,6 +170,15 @@ def _from(loader: Any, source: Source, **options: Any) -> Any:
         raise
     except unreadable as error:
         raise _not_found(source, error) from error
+
+
+def _commit(source: Source, revision: str | None) -> str | None:
+    """The commit of the hub's repository that has just been read; None for a folder or a file."""
+    if Path(source.place).is_dir():
+        return None
+    file = try_to_load_from_cache(source.place, source.gguf or "config.json", revision=revision)
+    parts = Path(file).parts if isinstance(file, str) else ()
+    return parts[parts.index("snapshots") + 1] if "snapshots" in parts else revision
 
 
 def _needs_gguf(source: Source) -> ModelNotSupported:
@@ -173,8 +220,19 @@ def _quantisation(config: Any) -> str | None:
 
 
 def _device(device: str) -> torch.device:
-    if device != "auto":
-        return torch.device(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """The device of that name. Raises `DeviceNotAvailable` before anything is read."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        place = torch.empty(0, device=device).device
+        if place.type == "meta":
+            raise RuntimeError("it has no memory")
+        return place
+    except (RuntimeError, AssertionError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise DeviceNotAvailable(
+            f"this machine cannot use the device {inert(device)!r} ({inert(said[0], limit=200)}).\n"
+            "  Give auto, cpu, or a device of this machine such as cuda or cuda:1."
+        ) from error

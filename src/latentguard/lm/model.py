@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentguard._progress import Progress, silent
+from latentguard.errors import ModelNotSupported
 from latentguard.lm import capture as _capture
 from latentguard.lm import edit as _edit
 from latentguard.lm import generate as _generate
@@ -158,7 +159,7 @@ class LanguageModel:
             raise ValueError("max_new_tokens must be at least 1")
         if not prompts:
             return []
-        prefill = self._prefill(prompts, share=use_cache)
+        prefill = self._prefill(prompts, new_tokens=max_new_tokens, share=use_cache)
         reading, finish = self._read_on_the_way(prefill)
         replies = _generate.generate(
             prefill,
@@ -177,15 +178,20 @@ class LanguageModel:
     ) -> Float[Tensor, "prompt vocab"]:
         """Logits of the first reply token, float32 on the CPU."""
         return _generate.next_token_logits(
-            self._prefill(prompts, share=True), budget=self._tokens_a_batch, progress=progress
+            self._prefill(prompts, new_tokens=0, share=True), budget=self._tokens_a_batch, progress=progress
         )
 
     def edited(self, edits: Sequence[Edit]) -> AbstractContextManager[None]:
         """Edits in force inside the `with` block, for this thread's capture, generate and next_token_logits.
 
         They live in activations only. A run in which an edit touched no token raises `EditMatchedNothing`;
-        calling the module directly raises `UnscopedRun`.
+        calling the module directly raises `UnscopedRun`. Raises `ModelNotSupported` for a model whose edits
+        could not be proved when it was loaded.
         """
+        if "edits" in self.proof.refusals:
+            raise ModelNotSupported(
+                f"{self.name} cannot be edited: {self.proof.refusals['edits']}.\n  Its states can be read."
+            )
         return _edit.edited(self.blocks, edits, self.hidden_size)
 
     @contextmanager
@@ -259,7 +265,7 @@ class LanguageModel:
                 slots,
                 sink,
                 device=self.device,
-                share=self._may_share(prompts),
+                share=self._cache_may_be_padded(prompts),
                 budget=self._budget,
                 progress=progress,
             )
@@ -272,17 +278,21 @@ class LanguageModel:
     def _rendered(self, prompts: Sequence[Conversation | Rendered]) -> list[Rendered]:
         return [prompt if isinstance(prompt, Rendered) else self.render(prompt) for prompt in prompts]
 
-    def _prefill(self, prompts: Sequence[Conversation | Rendered], *, share: bool) -> Prefill:
+    def _prefill(
+        self, prompts: Sequence[Conversation | Rendered], *, new_tokens: int, share: bool
+    ) -> Prefill:
         rendered = self._rendered(prompts)
         if not rendered:
             raise ValueError("no prompts were given")
-        return Prefill(self.blocks, rendered, self.device, share=share and self._may_share(rendered))
+        free = self._cache_may_be_padded(rendered, new_tokens)
+        return Prefill(self.blocks, rendered, self.device, share=share and free, level=not free)
 
-    def _may_share(self, rendered: Sequence[Rendered]) -> bool:
-        """Padding inside a cache counts towards an attention window, so no window may be reached."""
-        window = self.blocks.sliding_window
+    def _cache_may_be_padded(self, rendered: Sequence[Rendered], new_tokens: int = 0) -> bool:
+        """Whether caches of these prompts may be forked, reordered, and hold padding: it counts towards an
+        attention window, so no window may be reached by a beginning, a stem, a tail and a reply."""
+        reach = self.blocks.attention_reach
         return self.proof.shares_prefixes and (
-            window is None or 3 * max(len(p.ids) for p in rendered) < window
+            reach is None or 3 * max(len(p.ids) for p in rendered) + new_tokens < reach
         )
 
     def _read_on_the_way(self, prefill: Prefill) -> tuple[Reading | None, Callable[[], None]]:

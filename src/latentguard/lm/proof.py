@@ -5,7 +5,7 @@ cannot be proved, otherwise the one capability, by name, with its reason.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from latentguard.errors import ModelNotSupported
 from latentguard.lm.blocks import Blocks, entering, stream_of
 from latentguard.lm.capture import Budget, capture, gather_states
 from latentguard.lm.chat import Rendered
+from latentguard.lm.edit import AddDirection, edited
 from latentguard.lm.heads import HeadSite, prove_heads
 from latentguard.lm.runs import beginning, run
 
@@ -58,7 +59,7 @@ class Proof:
 
 
 def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device) -> Proof:
-    """Prove slots, readout and positions (or raise `ModelNotSupported`), then heads and prefix sharing."""
+    """Prove slots and readout (or raise `ModelNotSupported`), then prefix sharing, edits and heads."""
     tolerance = _TOLERANCE.get(dtype, 6e-2)
     prompts = _sample(module.config.get_text_config(decoder=True).vocab_size)
     long, short = prompts[0], prompts[2]
@@ -99,8 +100,9 @@ def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device)
         )
     refusals: dict[str, str] = {}
     shared = _try_shared(blocks, prompts, alone, device, tolerance, refusals)
+    edits = _try_edits(blocks, prompts, device, tolerance, refusals)
     sites, heads = _try_heads(module, blocks, short, device, refusals)
-    return Proof((*checks, *shared, *heads), sites, refusals)
+    return Proof((*checks, *shared, *edits, *heads), sites, refusals)
 
 
 def _sample(vocabulary: int) -> list[Rendered]:
@@ -237,6 +239,43 @@ def _try_shared(
     if not check.passed:
         refusals["prefix sharing"] = f"{says}: error {error:.2e} > {tolerance:.0e}"
     return [check]
+
+
+def _try_edits(
+    blocks: Blocks,
+    prompts: Sequence[Rendered],
+    device: torch.device,
+    tolerance: float,
+    refusals: dict[str, str],
+) -> list[Check]:
+    """Whether a vector that is added to the first tokens of padded prompts is read there, at the slot it was
+    added, and nowhere else, and whether the model runs on with it."""
+    scoped = [replace(one, context_end=one.t_inst, t_inst=one.t_inst - 1) for one in prompts]
+    outside = [replace(one, context_end=one.t_inst) for one in prompts]
+    plain, plain_outside = (_captured(blocks, some, device, share=False) for some in (scoped, outside))
+    touched = elsewhere = 0.0
+    for slot in sorted({0, len(blocks) // 2, len(blocks)}):
+        vector = torch.randn(blocks.config.hidden_size, generator=torch.Generator().manual_seed(slot))
+        vector *= plain[:, 0, slot].norm(dim=-1).mean() / vector.norm()
+        with edited(blocks, [AddDirection(slot, vector, 1.0, "context")], blocks.config.hidden_size):
+            inside, other = (_captured(blocks, some, device, share=False) for some in (scoped, outside))
+        touched = max(touched, _gap(inside[:, 0, slot], plain[:, 0, slot] + vector))
+        elsewhere = max(elsewhere, _gap(other[:, :, : slot + 1], plain_outside[:, :, : slot + 1]))
+        if slot < len(blocks) and torch.equal(inside[:, 0, slot + 1], plain[:, 0, slot + 1]):
+            touched = float("inf")
+    checks = [
+        Check(
+            "edit in scope",
+            "a vector added at a slot is read there, and the model runs on with it",
+            touched,
+            tolerance,
+        ),
+        Check("edit out of scope", "and no other token of any row is changed at that slot", elsewhere, 0.0),
+    ]
+    failed = [f"{one.says}: error {one.error:.2e}" for one in checks if not one.passed]
+    if failed:
+        refusals["edits"] = "; ".join(failed)
+    return checks
 
 
 def _try_heads(
