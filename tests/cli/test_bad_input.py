@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 GOOD = [{"prompt": f"How do I bake loaf {number}?"} for number in range(20)]
+OTHERS = [{"prompt": f"How do I brew pot {number}?"} for number in range(20)]
 
 
 def lines(*rows):
@@ -29,8 +30,16 @@ BAD_FILES = {
     "bad JSON": BadFile(lines(*GOOD[:2], "{'prompt': 1}\n"), ("bad.jsonl, line 3", "JSON")),
     "empty prompt": BadFile(lines(GOOD[0], {"prompt": " "}), ("bad.jsonl, line 2", "empty")),
     "over-long prompt": BadFile(
-        lines(*GOOD, {"prompt": "word " * 400}), ("PromptTooLong", "bad.jsonl, line 21", "256")
+        lines(*OTHERS, {"prompt": "word " * 400}), ("PromptTooLong", "bad.jsonl, line 21", "256")
     ),
+    "endless number": BadFile(
+        lines(GOOD[0], f'{{"prompt": {"9" * 5000}}}\n'), ("bad.jsonl, line 2", "digits")
+    ),
+    "a text of both classes": BadFile(
+        lines(*OTHERS, {"prompt": " how do I bake\tLoaf 7"}),
+        ("good.jsonl, line 8", "both classes", "bad.jsonl, line 21"),
+    ),
+    "too few rows": BadFile(lines(*OTHERS[:2]), ("TooFewPrompts", "bad.jsonl: 2 harmful", "good.jsonl")),
     "contrary label": BadFile(
         lines({"prompt": "How?", "label": "harmless"}), ("bad.jsonl, line 1", "harmless")
     ),
@@ -41,6 +50,17 @@ BAD_FILES = {
     "no Parquet": BadFile(b"PAR1 no", ("bad.parquet",), "parquet"),
     "unknown extension": BadFile(b"How?\n", ("bad.docx", ".jsonl"), "docx"),
 }
+
+
+@pytest.fixture(scope="module")
+def full_prompt(tiny_folder: Path) -> str:
+    """A prompt without a final mark that fills the context to the last token."""
+    import latentguard
+
+    model = latentguard.load(tiny_folder)
+    text = "x" * (256 - len(model.render("x").ids) + 1)
+    assert len(model.render(text).ids) == 256
+    return text
 
 
 @pytest.fixture
@@ -88,6 +108,8 @@ def test_one_class_only_is_refused_before_any_model_is_loaded(command, option, l
         ("./no-such-folder", ("ModelNotFound", "no-such-folder")),
         ("[/red]\x1b[31m", ("ModelNotFound", "[/red]\\x1b[31m")),
         ("", ("ModelNotFound",)),
+        ("x" * 300, ("ModelNotFound", "xxx", "organism")),
+        ("~nobody-here/model", ("ModelNotFound", "~nobody-here/model", "organism")),
     ],
 )
 def test_an_unknown_model_is_named(name, says, latentguard):
@@ -123,7 +145,7 @@ def test_a_damaged_gguf_file_is_refused(latentguard, tmp_path):
         (["audit", "--nonsense"], ("--nonsense", "latentguard audit --help")),
         (["audit", "--seed", "-1"], ("--seed",)),
         (["audit", "--dtype", "float8"], ("--dtype", "float8")),
-        (["audit", "--device", "toaster"], ("--device", "toaster")),
+        (["audit", "--device", "toaster"], ("device", "toaster")),
         (["fit", "--target-fpr", "1.5"], ("--target-fpr",)),
         (["fit", "--method", "magic"], ("--method", "magic")),
         (["fit", "--position", "t_first"], ("--position", "t_first")),
@@ -134,6 +156,49 @@ def test_a_damaged_gguf_file_is_refused(latentguard, tmp_path):
 )
 def test_a_wrong_option_is_named(arguments, says, latentguard):
     assert_refused(latentguard(*arguments), *says)
+    assert left_behind() == []
+
+
+@pytest.mark.parametrize("command", ["audit", "fit"])
+@pytest.mark.parametrize("kind", ["a text of both classes", "too few rows"])
+def test_classes_that_cannot_be_used_are_refused_before_any_model_is_loaded(
+    command, kind, latentguard, good, tmp_path
+):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_bytes(BAD_FILES[kind].content)
+    call = latentguard(command, "no-such-model", "--harmful", bad, "--harmless", good)
+    assert_refused(call, *BAD_FILES[kind].says)
+    assert left_behind() == []
+
+
+@pytest.mark.parametrize("command", ["audit", "fit"])
+def test_a_prompt_that_only_another_ending_makes_too_long_is_named_with_its_line(
+    command, latentguard, good, tiny_folder, full_prompt, tmp_path
+):
+    file = tmp_path / "full.jsonl"
+    file.write_bytes(lines(*OTHERS, {"prompt": full_prompt}))
+    call = latentguard(command, tiny_folder, "--harmful", file, "--harmless", good)
+    assert_refused(call, "PromptTooLong", "full.jsonl, line 21, with another final mark", "257 tokens")
+    assert left_behind() == []
+
+
+def test_endings_are_only_checked_where_they_are_fitted(tiny_folder, full_prompt):
+    import latentguard
+    from latentguard.cli import _data_options
+    from latentguard.cli._output import speaking
+    from latentguard.data import Prompt
+
+    source = _data_options.Source("argument", [Prompt.of(full_prompt)])
+    with speaking(as_json=False) as output:
+        _data_options.check_rendering(latentguard.load(tiny_folder), [source], output, endings="as_written")
+
+
+@pytest.mark.parametrize("option", ["--harmful", "--harmless"])
+@pytest.mark.parametrize("name", ["", "x" * 300 + ".jsonl", "~nobody-here/x.jsonl"])
+def test_what_no_file_can_be_called_is_refused(name, option, latentguard, good):
+    files = {"--harmful": good, "--harmless": good} | {option: name}
+    call = latentguard("audit", "no-such-model", *(part for pair in files.items() for part in pair))
+    assert_refused(call, "BadData", name[:20])
     assert left_behind() == []
 
 

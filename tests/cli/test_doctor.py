@@ -1,7 +1,15 @@
 """What a machine has and what a model supports, in a block that gives away no path."""
 
+import io
 import json
+from functools import partial
 from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from latentguard.cli import _output
+from latentguard.cli._bars import Bars
 
 
 def test_the_block_names_versions_and_the_machine(latentguard):
@@ -16,6 +24,20 @@ def test_the_block_names_versions_and_the_machine(latentguard):
         "machine.cpu_bfloat16",
     ):
         assert f"{name}: " in block
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_terminal_is_told_that_the_machine_is_looked_at(arguments, latentguard, monkeypatch):
+    """With a terminal, and patience that is over at once: in life the bar appears after two seconds."""
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=100)
+    monkeypatch.setattr(_output, "_on_stderr", lambda: terminal)
+    monkeypatch.setattr(_output, "Bars", partial(Bars, patience=0.0))
+    call = latentguard("doctor", *arguments)
+    assert call.code == 0
+    assert "looking at this machine" in terminal.file.getvalue()
+    assert "looking at this machine" not in call.out
+    if arguments:
+        assert set(json.loads(call.out)) == {"versions", "machine"}
 
 
 def test_json_is_one_record(latentguard):

@@ -35,6 +35,7 @@ def test_every_value_has_an_interval_and_stands_beside_its_baselines(evaluate, u
     names = {baseline["name"] for baseline in found["baselines"]}
     assert names == {"permuted_labels", "length", "final_punctuation", "refusal_belief", "tfidf", "untrained"}
     assert {row["name"] for row in found["rows"]} == {"weather", "drinks"}
+    assert "refusal belief and verdict unavailable: fewer than" in call.err
 
 
 def test_prompts_of_the_fit_are_left_out_and_counted(evaluate, audited, unseen):
@@ -53,7 +54,14 @@ def test_one_class_only_is_refused(evaluate, audited):
     call = evaluate("--data", audited.harmful)
     assert call.code == 2
     assert "TooFewPrompts" in call.err
+    assert "harmful.jsonl: 40 harmful, 0 harmless" in call.err
     assert call.out == ""
+
+
+def test_one_class_only_is_refused_before_the_guard_is_read(latentguard, audited):
+    call = latentguard("evaluate", "--guard", "no-guard", "--data", audited.harmless)
+    assert call.code == 2
+    assert "harmless.jsonl: 0 harmful, 40 harmless" in call.err
 
 
 def test_a_file_without_labels_is_named(evaluate, tmp_path):

@@ -73,6 +73,13 @@ def test_a_place_below_a_file_is_refused(tmp_path):
         write(tmp_path / "file" / "out")
 
 
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    for target in (tmp_path / ("x" * 300), tmp_path / ("x" * 300) / "out"):
+        with pytest.raises(OutputRefused, match="cannot be written"):
+            write(target)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_left_behind_when_the_process_is_terminated(tmp_path):
     from latentguard.cli._main import terminated
 

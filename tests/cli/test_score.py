@@ -2,7 +2,9 @@
 
 import io
 import json
+import shutil
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -63,6 +65,7 @@ def test_hostile_prompts_are_inert_in_the_table_and_in_json(score):
     [
         ([], "--file"),
         (["a prompt", "--file", "x.jsonl"], "one of them"),
+        (["--file", ""], "an empty name"),
         (["   "], "argument, prompt 1"),
         (["good", "word " * 400], "argument, prompt 2"),
         (["\udcff"], "UTF-8"),
@@ -82,10 +85,72 @@ def test_a_line_of_standard_input_that_is_no_text_is_named(score, monkeypatch):
     assert "standard input, line 2" in call.err
 
 
-def test_a_model_that_moved_is_asked_for(latentguard, audited):
-    call = latentguard("score", "--guard", audited.folder / "out" / "guard", "hello")
+@pytest.fixture
+def guard_of(audited, tmp_path):
+    """The folder of the audited guard, as if its model had had another name."""
+
+    def guard_of(name):
+        folder = tmp_path / "guard"
+        shutil.copytree(audited.folder / "out" / "guard", folder)
+        record = json.loads((folder / "guard.json").read_text())
+        record["model"]["name"] = name
+        (folder / "guard.json").write_text(json.dumps(record))
+        return folder
+
+    return guard_of
+
+
+@pytest.mark.parametrize("name", ["tiny", "chat-7b-q4_k_m.gguf"])
+def test_a_local_model_that_moved_is_asked_for_and_never_looked_for_elsewhere(
+    name, latentguard, guard_of, monkeypatch
+):
+    monkeypatch.setattr("latentguard.load", lambda *_, **__: pytest.fail("a model was looked for"))
+    call = latentguard("score", "--guard", guard_of(name), "hello")
     assert call.code == 2
+    assert name in call.err
     assert "--model" in call.err
+
+
+def test_a_local_model_is_found_where_the_command_runs(latentguard, audited, tiny_folder):
+    Path("tiny").symlink_to(tiny_folder)
+    assert (
+        len(records(latentguard("score", "--guard", audited.folder / "out" / "guard", "hello", "--json")))
+        == 1
+    )
+
+
+def test_a_model_of_the_hub_is_loaded_by_its_id(latentguard, guard_of, tiny_folder, monkeypatch):
+    import latentguard as package
+
+    asked, load = [], package.load
+    monkeypatch.setattr(
+        package, "load", lambda name, **rest: (asked.append(name), load(tiny_folder, **rest))[1]
+    )
+    guard = guard_of("acme/chat-7b")
+    records(latentguard("score", "--guard", guard, "hello", "--json"))
+    assert asked == ["acme/chat-7b"]
+
+
+def test_another_model_under_the_recorded_name_says_how_to_name_the_right_one(latentguard, guard_of):
+    call = latentguard("score", "--guard", guard_of("organism"), "hello")
+    assert call.code == 2
+    assert "ArtefactMismatch" in call.err
+    assert "--model" in call.err
+
+
+def test_what_a_reader_must_know_of_a_guard_is_said_beside_its_verdicts(
+    score, tmp_path, latentguard, audited
+):
+    call = score("--dtype", "bfloat16", "--json", *PROMPTS)
+    assert len(records(call)) == len(PROMPTS)
+    assert "refusal belief and verdict unavailable: fewer than" in call.err
+    assert "fitted in float32, read here in bfloat16" in call.err
+
+
+def test_a_column_of_labels_is_not_looked_at(score, tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text(f"prompt,label\n{PROMPTS[0]},7 of 9\n")
+    assert [row["prompt"] for row in records(score("--file", file, "--json"))] == [PROMPTS[0]]
 
 
 def test_a_folder_that_holds_no_guard_is_named(latentguard, tmp_path):
@@ -117,3 +182,4 @@ def test_another_model_is_refused_unless_transfer_is_asked_for_and_then_recorded
     assert "--transfer" in refused.err
     (verdict,) = records(latentguard(*arguments, "--transfer"))
     assert verdict["transfer"] == ["weights"]
+    assert "fitted on tiny; weights differ here" in latentguard(*arguments, "--transfer").err

@@ -3,6 +3,7 @@
 import json
 
 import datasets
+import pyarrow
 import pytest
 
 from latentguard.data import read_prompts
@@ -81,9 +82,23 @@ def test_an_unknown_id_is_neither_file_nor_dataset(hub):
         read_prompts("acme/gone")
 
 
-def test_a_saved_dataset_is_read_from_its_folder(tmp_path):
+def test_a_saved_dataset_is_read_from_its_folder(tmp_path, monkeypatch):
     datasets.Dataset.from_dict(ROWS).save_to_disk(tmp_path / "one")
     assert [p.text for p in read_prompts(tmp_path / "one")] == ["Bake bread", "Bake cake"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert [p.text for p in read_prompts("~/one")] == ["Bake bread", "Bake cake"]
+
+
+def test_a_folder_without_a_name_is_refused():
+    with pytest.raises(BadData, match="no dataset"):
+        read_prompts("/")
+
+
+def test_a_text_that_is_not_utf8_is_refused(hub):
+    texts = pyarrow.array([b"a", b"caf\xe9"], type=pyarrow.binary()).view(pyarrow.string())
+    hub["acme/breads"] = datasets.Dataset(datasets.table.InMemoryTable(pyarrow.table({"prompt": texts})))
+    with pytest.raises(BadData, match=r"acme/breads, after row \d+: a value cannot be read"):
+        read_prompts("acme/breads")
 
 
 def test_a_folder_of_files_is_read_as_a_dataset(tmp_path, monkeypatch):

@@ -148,6 +148,8 @@ def test_the_callers_label_fills_gaps_and_a_conflict_is_named(tmp_path):
         ("a.jsonl", b'{"prompt": "x"}\n{"prompt": "caf\xe9"}\n', ["line 2", "byte 31", "0xe9", "UTF-8"]),
         ("a.jsonl", "prompt".encode("utf-16"), ["line 1", "UTF-16"]),
         ("a.jsonl", b"[" * 200_000, ["line 1", "nested too deeply"]),
+        ("a.jsonl", b'{"prompt": "x"}\n{"id": %s}\n' % (b"9" * 5000), ["line 2", "too many digits"]),
+        ("a.csv", b"messages\n[%s]\n" % (b"9" * 5000), ["line 2", "no JSON list"]),
         ("a.jsonl", b"\n \n", ["holds no prompts"]),
         ("a.csv", b"", ["holds no prompts"]),
         ("a.csv", b"prompt\n", ["holds no prompts"]),
@@ -171,6 +173,33 @@ def test_a_bad_file_is_named_with_its_line_and_a_way_out(tmp_path, name, content
         assert part in message
 
 
+def test_a_damaged_parquet_file_is_named(tmp_path):
+    path = write_rows(tmp_path / "rows.parquet", [{"prompt": f"Bake loaf {n}"} for n in range(500)])
+    whole = path.read_bytes()
+    for damaged in (whole[:-1000] + whole[-900:], whole[:4] + bytes(2000) + whole[2004:]):
+        path.write_bytes(damaged)
+        message = error_of(path)
+        assert "rows.parquet" in message
+        assert "no readable Parquet file" in message
+
+
+def test_a_parquet_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(parquet, "ParquetFile", refuse)
+    message = error_of(write_rows(tmp_path / "rows.parquet", [{"prompt": "x"}]))
+    assert "no permission" in message
+
+
+def test_a_parquet_text_that_is_not_utf8_is_named_with_its_row(tmp_path):
+    texts = pyarrow.array([b"a", b"b", b"c", b"caf\xe9", b"e"], type=pyarrow.binary()).view(pyarrow.string())
+    parquet.write_table(pyarrow.table({"prompt": texts}), tmp_path / "rows.parquet", row_group_size=2)
+    message = error_of(tmp_path / "rows.parquet")
+    for part in ("rows.parquet, row 4", "UTF-8", "0xe9", "caf"):
+        assert part in message
+
+
 def test_a_missing_column_of_a_parquet_file_is_named(tmp_path):
     path = write_rows(tmp_path / "rows.parquet", [{"prompt": "x"}])
     assert "no column 'verdict'" in error_of(path, label_column="verdict")
@@ -181,6 +210,22 @@ def test_a_missing_file_is_named(name):
     message = error_of(name)
     assert "no file" in message
     assert name in message
+
+
+@pytest.mark.parametrize(
+    "name", ["", "  ", "x" * 300 + ".jsonl", "no/" * 2000 + "x.csv", "~nobody-here/x.jsonl"]
+)
+def test_what_no_file_can_be_called_is_refused(name):
+    message = error_of(name)
+    assert "there is no file" in message or "an empty name" in message
+    assert "owner/name" in message
+
+
+def test_labels_that_are_not_wanted_are_left_alone(tmp_path):
+    for extension in (".jsonl", ".csv", ".parquet"):
+        path = write_rows(tmp_path / f"rows{extension}", [{"prompt": "a", "label": "7 of 9"}])
+        assert [prompt.label for prompt in read_prompts(path, with_labels=False)] == [None]
+        assert "label" in error_of(path)
 
 
 def test_hostile_text_in_an_error_is_inert(tmp_path):

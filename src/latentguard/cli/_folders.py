@@ -49,8 +49,8 @@ def _folder_beside(target: Path) -> Path:
 
     It stands in the nearest folder that exists, so that a failure leaves no new parents either.
     """
-    existing = next(parent for parent in target.parents if parent.exists())
     try:
+        existing = next(parent for parent in target.parents if parent.exists())
         made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=existing)) / target.name
         made.mkdir()
     except OSError as error:

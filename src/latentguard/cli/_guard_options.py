@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from latentguard._text import inert
 from latentguard.cli import _options
-from latentguard.errors import ModelNotFound
+from latentguard.errors import ArtefactMismatch, LatentGuardError, ModelNotFound
 
 if TYPE_CHECKING:
     from latentguard.cli._output import Output
@@ -37,20 +38,51 @@ def load_guard(
 ) -> "tuple[FittedGuard, LanguageModel]":
     """The guard in `folder`, and its model: the one that was named, or the one it was fitted on.
 
-    Raises `ArtefactMismatch` where the folder holds no sound guard, or one of another model.
+    A folder or file that the guard was fitted on is never looked for on the hub, where its name may be a
+    stranger's. Raises `ArtefactMismatch` where the folder holds no sound guard, or one of another model, and
+    `ModelNotFound`.
     """
+    output.bars("reading the guard", 0, 0)
     from latentguard.guard import Guard, read_manifest
 
     fitted_on = read_manifest(folder).model
-    revision = fitted_on.revision if model is None else None
+    output.bars("reading the guard", 1, 1)
+    if model is None and fitted_on.local and fitted_on.name != "organism":
+        _check_is_here(fitted_on.name, folder)
     try:
         loaded = _options.load_model(
-            model or fitted_on.name, output, device=device, dtype=dtype, revision=revision
+            fitted_on.name if model is None else model,
+            output,
+            device=device,
+            dtype=dtype,
+            revision=fitted_on.revision if model is None else None,
         )
     except ModelNotFound as error:
         if model is not None:
             raise
+        raise _named(error) from error
+    try:
+        guard = Guard.load(folder, loaded, transfer=transfer)
+    except ArtefactMismatch as error:
+        if model is not None or loaded.identity().fingerprint == fitted_on.fingerprint:
+            raise
+        raise _named(error) from error
+    for note in guard.notes:
+        output.note(note)
+    return guard, loaded
+
+
+def _check_is_here(name: str, folder: Path) -> None:
+    if not _options.is_here(name):
         raise ModelNotFound(
-            f"{error}\n  The guard was fitted on it. If it lies elsewhere, name it with --model."
-        ) from error
-    return Guard.load(folder, loaded, transfer=transfer), loaded
+            f"the model of the guard in {inert(str(folder))} is not here.\n"
+            f"  It was fitted on {inert(name)!r}, a folder or file; where that lay is not recorded.\n"
+            "  Name its place with --model."
+        )
+
+
+def _named(error: LatentGuardError) -> LatentGuardError:
+    """The same error about a model that the user did not name, with the way to do so."""
+    return type(error)(
+        f"{error}\n  The guard was fitted on a model of that name. Where it is, --model can say."
+    )

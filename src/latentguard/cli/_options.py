@@ -2,9 +2,14 @@
 
 import shlex
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from latentguard._text import inert
+from latentguard.cli._hub import ask_hub_once
+from latentguard.errors import ModelNotFound
 
 if TYPE_CHECKING:
     from latentguard.cli._output import Output
@@ -52,8 +57,9 @@ def load_model(
     import latentguard
     from latentguard.cli import _quiet
 
+    if name != "organism" and not is_here(name):
+        ask_hub_once(output)
     _quiet.after_heavy_imports()
-    _check_device(device)
     model = latentguard.load(name, device=device, dtype=dtype.value, revision=revision)
     _suit_threads(model)
     output.bars("loading the model", 1, 1)
@@ -62,22 +68,21 @@ def load_model(
     return model
 
 
+def is_here(name: str) -> bool:
+    """Whether a model's name is a path of this machine. Raises `ModelNotFound` where it can be none."""
+    try:
+        return Path(name).expanduser().exists()
+    except (OSError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise ModelNotFound(
+            f"there is no model {inert(name, limit=200)}.\n  {why}\n"
+            "  Give a Hugging Face id, a folder with safetensors weights, a GGUF file, or 'organism'."
+        ) from None
+
+
 def _suit_threads(model: "LanguageModel") -> None:
     """One thread for a small model: its matrices are too small to share, and a second thread only spins."""
     import torch
 
     if sum(parameter.numel() for parameter in model.module.parameters()) < SMALL:
         torch.set_num_threads(1)
-
-
-def _check_device(device: str) -> None:
-    """Raise a usage error for a device that torch does not know or this machine does not have."""
-    import torch
-
-    if device == "auto":
-        return
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise typer.BadParameter(f"--device {device}: this machine cannot use it ({reason}).") from error

@@ -23,8 +23,9 @@ _LIBRARIES = (
 
 
 def before_heavy_imports() -> None:
-    """Set what torch and transformers read when they are imported."""
+    """Set what torch, transformers and huggingface_hub read when they are imported."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")

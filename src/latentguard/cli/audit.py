@@ -34,12 +34,16 @@ def audit(
     """
     with speaking(as_json=as_json) as output, new_folder(out, ours=WRITTEN) as folder:
         sources = _data_options.read_classes(
-            harmful, harmless, prompt_column=prompt_column, label_column=label_column
+            harmful, harmless, output, prompt_column=prompt_column, label_column=label_column
         )
+        given = None if sources is None else _data_options.audit_data(sources, output, seed=seed)
         loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
-        data = _data_options.audit_data(loaded, sources, output, seed=seed)
+        output.bars(_data_options.PREPARING, 0, 0)
         from latentguard import report
 
+        data = given or report.default_data(loaded, seed=seed)
+        output.bars(_data_options.PREPARING, 1, 1)
+        _data_options.check_rendering(loaded, sources or [], output, endings="balanced")
         command = _options.command_line(context)
         found, guard = report.audit(loaded, data, seed=seed, command=command, progress=output.bars)
         output.bars("writing the report", 0, 0)

@@ -38,7 +38,9 @@ def doctor(
 ) -> None:
     """Versions, device, memory, what a model supports, and a block to paste into a bug report."""
     with speaking(as_json=as_json) as output:
+        output.bars("looking at this machine", 0, 0)
         findings: dict[str, Any] = {"versions": _versions(), "machine": _machine()}
+        output.bars("looking at this machine", 1, 1)
         if model is not None:
             loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
             findings["model"] = _model(loaded)

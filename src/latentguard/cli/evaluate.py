@@ -9,7 +9,7 @@ from latentguard._text import inert
 from latentguard.cli import _data_options, _guard_options, _options
 from latentguard.cli._data_options import Source
 from latentguard.cli._output import Output, shown, speaking, table
-from latentguard.errors import BadData
+from latentguard.errors import BadData, TooFewPrompts
 
 if TYPE_CHECKING:
     from latentguard.guard import Evaluation
@@ -44,9 +44,14 @@ def evaluate(
     """
     with speaking(as_json=as_json) as output:
         sources = [
-            _labelled(_data_options.read_source(name, prompt_column=prompt_column, label_column=label_column))
+            _labelled(
+                _data_options.read_source(
+                    name, output, prompt_column=prompt_column, label_column=label_column
+                )
+            )
             for name in data
         ]
+        _check_both_classes(sources)
         fitted, loaded = _guard_options.load_guard(
             guard, output, model=model, transfer=transfer, device=device, dtype=dtype
         )
@@ -68,6 +73,16 @@ def _labelled(source: Source) -> Source:
         f"{inert(source.name)}: no row has a label.\n"
         "  Add a column 'label' with harmful or harmless, or name the one that holds it with --label-column."
     )
+
+
+def _check_both_classes(sources: Sequence[Source]) -> None:
+    present = {prompt.label for prompt in _data_options.prompts_of(sources)} - {None}
+    with _data_options.naming(sources):
+        if len(present) == 1:
+            raise TooFewPrompts(
+                f"an evaluation needs both classes, and every labelled prompt is {present.pop()}.\n"
+                "  Give labelled prompts of both classes."
+            )
 
 
 def _show(found: "Evaluation", output: Output) -> None:

@@ -89,14 +89,17 @@ def fit(
     """
     with speaking(as_json=as_json) as output, new_folder(out, ours=WRITTEN) as folder:
         sources = _data_options.read_classes(
-            harmful, harmless, prompt_column=prompt_column, label_column=label_column
+            harmful, harmless, output, prompt_column=prompt_column, label_column=label_column
         )
+        given = None if sources is None else _fitting_data(sources, output, seed=seed)
         loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
+        data = given or _default_data(loaded, output, seed=seed)
+        _data_options.check_rendering(loaded, sources or [], output, endings=endings.value)
         from latentguard.guard import Guard
 
         fitted = Guard.fit(
             loaded,
-            **_fitting_data(loaded, sources, output, seed=seed),
+            **data,
             method=method.value,
             position=position.value,
             endings=endings.value,
@@ -108,17 +111,26 @@ def fit(
         _show(fitted, out, output)
 
 
-def _fitting_data(
-    model: "LanguageModel", sources: list[Source] | None, output: Output, *, seed: int
-) -> dict[str, Any]:
-    """What `Guard.fit` is given: the user's two classes, or the parts of the model's default data."""
-    if sources is None:
-        from latentguard.report import default_data
+def _fitting_data(sources: list[Source], output: Output, *, seed: int) -> dict[str, Any]:
+    """What `Guard.fit` is given of the user's. Raises `TooFewPrompts` where it could not be split."""
+    output.bars(_data_options.PREPARING, 0, 0)
+    from latentguard.guard.fitting_data import fitting_data
 
-        return {"harmful": default_data(model, seed=seed).split}
-    _data_options.check_rendering(model, sources, output)
     harmful, harmless = _data_options.by_class(_data_options.prompts_of(sources))
+    with _data_options.naming(sources):
+        fitting_data(harmful, harmless, None, seed=seed)
+    output.bars(_data_options.PREPARING, 1, 1)
     return {"harmful": harmful, "harmless": harmless}
+
+
+def _default_data(model: "LanguageModel", output: Output, *, seed: int) -> dict[str, Any]:
+    """What it is given without files: the train and validation parts of the model's default data."""
+    output.bars(_data_options.PREPARING, 0, 0)
+    from latentguard.report import default_data
+
+    split = default_data(model, seed=seed).split
+    output.bars(_data_options.PREPARING, 1, 1)
+    return {"harmful": split}
 
 
 def _show(guard: "Guard", out: Path, output: Output) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from latentguard.cli import _options
 from latentguard.cli._errors import CHECK_FAILED
 from latentguard.cli._folders import new_folder
 from latentguard.cli._output import shown, speaking, table
+
+if TYPE_CHECKING:
+    from latentguard.verify import Line
 
 organism_commands = typer.Typer(help="The small model with planted behaviour that ships with the package.")
 
@@ -68,18 +71,34 @@ def verify(
         lines = verify_organism(loaded, seed=seed, progress=output.bars)
         rows = table("claim", "bound", "measured", "95 %", "n", "", numbers=("bound", "measured", "n"))
         for line in lines:
-            low, high = line.interval
             rows.add_row(
                 shown(f"{line.name} ({line.note})" if line.note else line.name),
                 line.bound,
-                f"{line.measured:.3f}",
-                f"{low:.3f} to {high:.3f}",
+                _measured(line),
+                _interval(line),
                 str(line.n),
                 "ok" if line.passed else "MISSED",
             )
-            output.record(asdict(line) | {"measured": line.measured if isfinite(line.measured) else None})
+            output.record(_record(line))
         output.show(rows)
         missed = sum(not line.passed for line in lines)
         output.show(f"{len(lines) - missed} of {len(lines)} lines hold.")
     if missed:
         raise typer.Exit(CHECK_FAILED)
+
+
+def _measured(line: "Line") -> str:
+    return f"{line.measured:.3f}" if isfinite(line.measured) else "-"
+
+
+def _interval(line: "Line") -> str:
+    low, high = line.interval
+    return f"{low:.3f} to {high:.3f}" if isfinite(low) and isfinite(high) else "-"
+
+
+def _record(line: "Line") -> dict[str, Any]:
+    """A line as plain values; JSON has no NaN, so what was not measured is null."""
+    return asdict(line) | {
+        "measured": line.measured if isfinite(line.measured) else None,
+        "interval": line.interval if all(map(isfinite, line.interval)) else None,
+    }

@@ -42,7 +42,7 @@ def score(
 ) -> None:
     """The verdict of each prompt; with --json, one line of JSON a prompt."""
     with speaking(as_json=as_json) as output:
-        source = _source(prompts or [], file, prompt_column)
+        source = _source(prompts or [], file, prompt_column, output)
         fitted, loaded = _guard_options.load_guard(
             guard, output, model=model, transfer=transfer, device=device, dtype=dtype
         )
@@ -53,16 +53,17 @@ def score(
             _show(chunk, verdicts, output)
 
 
-def _source(given: list[str], file: str | None, prompt_column: str | None) -> Source:
-    """What is to be scored: exactly one of arguments, standard input, and a file."""
-    from latentguard.data import Prompt
-
-    if bool(given) == bool(file):
+def _source(given: list[str], file: str | None, prompt_column: str | None, output: Output) -> Source:
+    """What is to be scored: exactly one of arguments, standard input, and a file. No label is looked at."""
+    if bool(given) == (file is not None):
         raise typer.BadParameter(
             "give prompts as arguments, or - for standard input, or --file FILE: one of them."
         )
-    if file:
-        return _data_options.read_source(file, prompt_column=prompt_column)
+    if file is not None:
+        return _data_options.read_source(file, output, prompt_column=prompt_column, with_labels=False)
+    output.bars(_data_options.READING, 0, 0)
+    from latentguard.data import Prompt
+
     name, texts = ("standard input", _lines()) if given == ["-"] else ("argument", given)
     if not texts:
         raise BadData(f"{name} holds no prompts.\n  Give one prompt a line.")
@@ -71,7 +72,9 @@ def _source(given: list[str], file: str | None, prompt_column: str | None) -> So
             raise BadData(f"{name}, prompt {number}: the prompt is empty.")
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise BadData(f"{name}, prompt {number}: the prompt is not valid UTF-8.")
-    return Source(name, [Prompt.of(text, id=str(number)) for number, text in enumerate(texts, start=1)])
+    prompts = [Prompt.of(text, id=str(number)) for number, text in enumerate(texts, start=1)]
+    output.bars(_data_options.READING, 1, 1)
+    return Source(name, prompts)
 
 
 def _lines() -> list[str]:

@@ -12,7 +12,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from latentguard._text import inert
 from latentguard.data.rows import Columns, Place, Row
@@ -50,6 +50,12 @@ def _json_lines(path: Path, columns: Columns) -> Iterator[tuple[Place, Row]]:
             ) from None
         except RecursionError:
             raise BadData(f"{_at(path, number)}: the JSON is nested too deeply.") from None
+        except ValueError:  # Python converts integers of some thousands of digits only
+            raise BadData(
+                f"{_at(path, number)}: a number has too many digits to be read.\n"
+                f"  line: {inert(line, limit=120)}\n"
+                "  Write it as a text, in quotation marks."
+            ) from None
         if not isinstance(row, dict):
             raise BadData(
                 f"{_at(path, number)}: the line is no JSON object.\n"
@@ -98,13 +104,42 @@ def _parquet(path: Path, columns: Columns) -> Iterator[tuple[Place, Row]]:
             available = [str(name) for name in table.schema_arrow.names]
             columns.check(available, inert(str(path)))
             for batch in table.iter_batches(columns=columns.wanted(available)):
-                for row in batch.to_pylist():
+                for row in _rows_of_batch(batch, path, number):
                     number += 1
                     yield Place(str(path), number, "row"), row
-    except pyarrow.ArrowException as error:
+    except PermissionError:
+        raise
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        read = f", after row {number}" if number else ""
         raise BadData(
-            f"{inert(str(path))}: this is no readable Parquet file: {inert(str(error), limit=200)}"
+            f"{inert(str(path))}{read}: this is no readable Parquet file.\n"
+            f"  {inert(str(error), limit=200)}\n"
+            "  It is cut off, damaged or of another kind: write or fetch it again."
         ) from None
+
+
+def _rows_of_batch(batch: Any, path: Path, before: int) -> list[Row]:
+    """The rows of a batch, `before` rows into the file. Raises `BadData` for the first that has no value."""
+    try:
+        return batch.to_pylist()
+    except (ValueError, OverflowError):
+        for index in range(batch.num_rows):
+            try:
+                batch.slice(index, 1).to_pylist()
+            except UnicodeDecodeError as error:
+                raise BadData(
+                    f"{Place(str(path), before + index + 1, 'row')}: a text is not UTF-8 "
+                    f"(byte {error.start} is 0x{error.object[error.start]:02x}).\n"
+                    f"  before it: {inert(error.object[: error.start].decode('utf-8')[-60:])}\n"
+                    "  Write the file again with its texts as UTF-8."
+                ) from None
+            except (ValueError, OverflowError) as error:
+                raise BadData(
+                    f"{Place(str(path), before + index + 1, 'row')}: a value cannot be read.\n"
+                    f"  {inert(str(error), limit=200)}\n"
+                    "  Write the column as text."
+                ) from None
+        raise
 
 
 def _plain_text(path: Path, columns: Columns) -> Iterator[tuple[Place, Row]]:

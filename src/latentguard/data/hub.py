@@ -36,12 +36,20 @@ def rows_of_dataset(source: str, columns: Columns) -> Iterator[tuple[Place, Row]
     columns.check(available, inert(source))
     wanted = dataset.select_columns(columns.wanted(available))
     names = _class_names(wanted, columns.label or "label")
-    for number, row in enumerate(wanted, start=1):
-        fields = dict(cast("Row", row))
-        value = fields.get(columns.label or "label")
-        if names is not None and isinstance(value, int):
-            fields[columns.label or "label"] = names[value] if 0 <= value < len(names) else None
-        yield Place(source, number, "row"), fields
+    number = 0
+    try:
+        for number, row in enumerate(wanted, start=1):
+            fields = dict(cast("Row", row))
+            value = fields.get(columns.label or "label")
+            if names is not None and isinstance(value, int):
+                fields[columns.label or "label"] = names[value] if 0 <= value < len(names) else None
+            yield Place(source, number, "row"), fields
+    except (OSError, ValueError, OverflowError) as error:
+        raise BadData(
+            f"{inert(source)}, after row {number}: a value cannot be read.\n"
+            f"  {type(error).__name__}: {inert(str(error), limit=200)}\n"
+            "  Load the dataset again, or write its columns as UTF-8 text."
+        ) from None
 
 
 def _class_names(dataset: "Dataset", column: str) -> list[str] | None:
@@ -80,9 +88,14 @@ def _loaded(source: str, name: str, config: str | None) -> object:
     from datasets.exceptions import DatasetsError
 
     try:
-        if any((Path(source) / marker).is_file() for marker in _SAVED_TO_DISK):
-            return load_from_disk(source)
-        return load_dataset(name, config)
+        if not Path(source).is_dir():
+            return load_dataset(name, config)
+        folder = Path(source).resolve()
+        if any((folder / marker).is_file() for marker in _SAVED_TO_DISK):
+            return load_from_disk(str(folder))
+        if not folder.name:
+            raise ValueError("the root of the file system is no dataset")
+        return load_dataset(str(folder))
     except (OSError, ValueError, DatasetsError) as error:
         raise BadData(
             f"no file {inert(source)} is here, and no dataset of that name could be loaded.\n"

@@ -20,16 +20,20 @@ def read_prompts(
     label: Label | None = None,
     prompt_column: str | None = None,
     label_column: str | None = None,
+    with_labels: bool = True,
 ) -> list[Prompt]:
     """The prompts of a JSONL, CSV, TSV, Parquet or TXT file, or of a dataset (`owner/name:config:split`).
 
     `label` is given to every row that has none; a row that says otherwise is an error. Rows without a
-    `source` are named after the file or dataset. Raises `BadData`, with file and line, where a row cannot be
-    used, and where there is nothing to read.
+    `source` are named after the file or dataset. Without `with_labels` a column of labels is left alone like
+    any other. Raises `BadData`, with file and line, where a row cannot be used, and where there is nothing to
+    read.
     """
-    path = Path(source).expanduser()
-    columns = Columns(prompt=prompt_column, label=label_column)
-    if path.is_dir() or (not path.exists() and _names_a_dataset(str(source))):
+    path = _path(source)
+    columns = Columns(prompt=prompt_column, label=label_column, labelled=with_labels)
+    if path.is_dir():
+        rows, name = rows_of_dataset(str(path), columns), str(source)
+    elif not path.exists() and _names_a_dataset(str(source)):
         rows, name = rows_of_dataset(str(source), columns), str(source)
     elif path.is_file():
         rows, name = rows_of_file(path, columns), path.stem
@@ -42,9 +46,30 @@ def read_prompts(
         prompts = list(prompts_of_rows(rows, columns=columns, label=label, source=name))
     except PermissionError:
         raise BadData(f"{inert(str(path))} may not be read: no permission.") from None
+    except OSError as error:
+        raise BadData(f"{inert(str(path))} cannot be read: {error.strerror or error}.") from None
     if not prompts:
         raise BadData(f"{inert(str(source))} holds no prompts.\n  Give a file with at least one row.")
     return prompts
+
+
+def _path(source: str | Path) -> Path:
+    """Where `source` would be as a file. Raises `BadData` for what no file can be called."""
+    if not str(source).strip():
+        raise BadData(
+            "an empty name was given for a file of prompts.\n"
+            "  Give a path, or a Hugging Face dataset as owner/name."
+        )
+    try:
+        path = Path(source).expanduser()
+        path.exists()  # raises where the name is too long, or a folder on the way may not be entered
+    except (OSError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadData(
+            f"there is no file {inert(str(source), limit=200)}.\n  {why}\n"
+            "  Check the path, or give a Hugging Face dataset as owner/name."
+        ) from None
+    return path
 
 
 def _names_a_dataset(source: str) -> bool:

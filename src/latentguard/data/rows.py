@@ -34,10 +34,14 @@ class Columns:
 
     prompt: str | None = None
     label: str | None = None
+    labelled: bool = True
+    """Whether labels are read at all."""
 
     def wanted(self, available: Iterable[str]) -> list[str]:
         """The columns of `available` that a prompt is made of, in their own order."""
-        named = {*PROMPT_COLUMNS, *DETAIL_COLUMNS, "label", self.prompt, self.label}
+        named = {*PROMPT_COLUMNS, *DETAIL_COLUMNS, self.prompt}
+        if self.labelled:
+            named |= {"label", self.label}
         return [column for column in available if column in named]
 
     def check(self, available: Sequence[str], place: str) -> None:
@@ -73,7 +77,7 @@ def prompts_of_rows(
         details = {name: _detail(row.get(name), name, place) for name in DETAIL_COLUMNS}
         yield Prompt(
             messages=_messages(row, columns, place),
-            label=_label(row.get(columns.label or "label"), label, place),
+            label=_label(row.get(columns.label or "label"), label, place) if columns.labelled else label,
             **{**details, "source": details["source"] or source},
         )
 
@@ -168,7 +172,7 @@ def _decoded(text: str, place: Place) -> object:
     """Messages written as JSON inside one cell, as CSV needs it."""
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise BadData(
             f"{place}: 'messages' is a text that is no JSON list.\n"
             f"  value: {inert(text, limit=120)}\n"

@@ -96,17 +96,18 @@ def _groups(prompts: Sequence[Prompt]) -> dict[int, list[int]]:
 
 def _keys(prompt: Prompt) -> list[tuple[str, str]]:
     """What this prompt has in common with its relatives."""
-    keys = [("text", _folded(prompt))]
+    keys = [("text", folded(prompt))]
     keys += [("id", name) for name in (prompt.id, prompt.base_id) if name is not None]
     return keys
 
 
-def _folded(prompt: Prompt) -> str:
+def folded(prompt: Prompt) -> str:
+    """The conversation but for case, white space and final marks: what is equal here is one text."""
     turns = prompt.with_text(without_ending(prompt.text)).messages
     return "\x00".join(" ".join(turn.content.casefold().split()) for turn in turns)
 
 
 def _group_key(prompts: Sequence[Prompt], members: Sequence[int], seed: int) -> str:
     """A place in the order of groups: random by seed, the same however the prompts are ordered."""
-    texts = "\x01".join(sorted(_folded(prompts[index]) for index in members))
+    texts = "\x01".join(sorted(folded(prompts[index]) for index in members))
     return hashlib.sha256(f"{seed}\x02{texts}".encode("utf-8", "surrogatepass")).hexdigest()
