@@ -29,6 +29,7 @@ HARMFUL = ("harmbench", "strongreject", "simple_safety_tests", "do_not_answer", 
 HARMLESS = ("or_bench_hard", "phtest_harmless", "alpaca_eval", "coconot")
 FITTED_BY_THE_PAPER = ("advbench", "alpaca_sample")
 WEAK = "do_not_answer"
+PROMPTS_AT_ONCE = 128
 CELLS = ("refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless")
 
 log = Console(stderr=True)
@@ -61,21 +62,27 @@ def said(stage: str, done: int, total: int) -> None:
 
 
 def observed(model: latentguard.LanguageModel, prompts: list[Prompt], work: Path | None) -> Behaviour:
-    """What the model does with `prompts`, set by set; the judged replies of a finished set are kept."""
-    replies: list[Reply] = []
-    for source in dict.fromkeys(prompt.source for prompt in prompts):
-        members = [prompt for prompt in prompts if prompt.source == source]
-        kept = None if work is None else work / f"{data_hash(members)[:16]}.replies.json"
-        if kept is not None and kept.exists():
-            replies += [Reply(**one) for one in json.loads(kept.read_text(encoding="utf-8"))]
-            continue
-        found = observe(model, members, progress=said).replies
-        replies += found
+    """What the model does with `prompts`; a judged reply is kept in `work`, under its prompt's hash."""
+    kept = None if work is None else work / "replies.jsonl"
+    known: dict[str, Reply] = {}
+    if kept is not None and kept.exists():
+        for line in kept.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            known[row["prompt"]] = Reply(**row["reply"])
+    new = [prompt for prompt in prompts if data_hash([prompt]) not in known]
+    for first in range(0, len(new), PROMPTS_AT_ONCE):
+        part = new[first : first + PROMPTS_AT_ONCE]
+        found = observe(model, part, progress=said).replies
+        rows = [(data_hash([prompt]), reply) for prompt, reply in zip(part, found, strict=True)]
+        known.update(rows)
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.with_suffix(".part").write_text(json.dumps([asdict(one) for one in found]), encoding="utf-8")
-            kept.with_suffix(".part").replace(kept)
-    return Behaviour(tuple(prompts), tuple(replies), max_new_tokens=16)
+            with kept.open("a", encoding="utf-8") as file:
+                file.writelines(
+                    json.dumps({"prompt": name, "reply": asdict(reply)}) + "\n" for name, reply in rows
+                )
+    replies = tuple(known[data_hash([prompt])] for prompt in prompts)
+    return Behaviour(tuple(prompts), replies, max_new_tokens=16)
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
