@@ -109,3 +109,25 @@ def test_more_than_64_new_tokens_are_never_asked_for():
 def test_prompts_and_replies_must_match():
     with pytest.raises(ValueError, match="2 prompts but 1 replies"):
         Behaviour(prompts=(Prompt.of("a"), Prompt.of("b")), replies=(reply(True),), max_new_tokens=4)
+
+
+def test_the_frame_has_a_row_a_prompt_with_its_cell_and_no_reply():
+    frame = SEEN.to_frame()
+    assert list(frame["prompt"]) == [prompt.text for prompt in SEEN.prompts]
+    cells = [None if one != one else one for one in frame["cell"]]
+    assert cells[:4] == ["refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless"]
+    assert cells[4:6] == [None, None]
+    kept = {"refused", "empty", "characters", "tokens", "sha256"}
+    assert set(frame) == {"prompt", "label", "category", "source", "attack", "cell"} | kept
+
+
+def test_a_notebook_shows_the_counts_and_no_prompt():
+    html = SEEN._repr_html_()
+    assert "<td>refused harmful</td><td>2</td>" in html
+    assert "<td>unlabelled</td><td>1</td>" in html
+    assert "7 prompts" in html
+    assert "prompt 3" not in html
+
+
+def test_the_frame_of_nothing_is_empty():
+    assert behaviour().to_frame().empty

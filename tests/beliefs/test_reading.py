@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from latentguard.beliefs import Behaviour, Reply, fit_reading, layer_scores, offset_name, read, shifted
+from latentguard.beliefs import (
+    Behaviour,
+    Beliefs,
+    Reply,
+    fit_reading,
+    layer_scores,
+    offset_name,
+    read,
+    shifted,
+)
+from latentguard.beliefs.table import MOST_ROWS
 from latentguard.data import Prompt, with_endings
 from latentguard.errors import PositionNotProved, TooFewPrompts, UndefinedBelief
 from latentguard.lm import LanguageModel
@@ -150,3 +160,48 @@ def test_two_classes_of_the_same_prompts_have_no_reading(model):
 def test_no_prompt_is_nothing_to_read(model):
     with pytest.raises(TooFewPrompts, match="nothing to read"):
         read(model, fit_reading(model, seen()), [])
+
+
+def test_the_frame_of_a_reading_has_the_lengths_and_the_angle_of_its_directions(model):
+    reading = fit_reading(model, seen())
+    frame = reading.to_frame()
+    assert list(frame["slot"]) == list(range(model.n_slots))
+    assert list(frame["refusal"]) == [one.length for one in reading.directions("refusal")]
+    assert frame["cosine"][1:].between(-1, 1).all()
+    assert frame["cosine"].isna()[0]
+
+
+def test_the_frames_of_a_reading_without_refusal_hold_nothing_invented(model):
+    reading = fit_reading(model, seen(refuses=False))
+    frame = reading.to_frame()
+    assert frame["harmfulness"].notna().all()
+    assert frame[["refusal", "cosine"]].isna().all(axis=None)
+    read_back = read(model, reading, seen().prompts[:3])
+    assert read_back.to_frame()["refusal"].isna().all()
+    assert "refusal_slot_1" not in read_back.to_frame()
+    for html in (reading._repr_html_(), read_back._repr_html_()):
+        assert "unavailable" in html
+    assert "refused_harmful 0" in reading._repr_html_()
+
+
+def test_the_frame_of_beliefs_has_a_row_a_prompt_and_a_column_a_slot(model):
+    reading = fit_reading(model, seen())
+    beliefs = read(model, reading, seen().prompts)
+    frame = beliefs.to_frame()
+    assert list(frame["harmfulness"]) == beliefs.harmfulness().tolist()
+    assert list(frame["refusal_slot_2"]) == beliefs.refusal_by_slot[:, 2].tolist()
+    assert len(frame.columns) == 2 + 2 * model.n_slots
+
+
+def test_a_notebook_shows_the_first_prompts_of_many():
+    html = Beliefs(torch.full((1000, 3), 0.25), torch.full((1000, 3), -0.5))._repr_html_()
+    assert "1000 prompts" in html
+    assert html.count("<tr>") == 1 + MOST_ROWS
+    assert html.count("+0.250") == html.count("-0.500") == MOST_ROWS
+
+
+def test_a_notebook_shows_what_a_reading_was_fitted_on(model):
+    html = fit_reading(model, seen())._repr_html_()
+    assert "12 against 11 prompts" in html
+    assert "fitted on behaviour, endings balanced" in html
+    assert "t_post_inst" in html

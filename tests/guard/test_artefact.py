@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from latentguard.errors import ArtefactMismatch
 from latentguard.guard import Guard, read_manifest
@@ -32,9 +33,9 @@ def test_the_record_is_read_without_a_model(guard, folder):
     assert read_manifest(folder).model.name == guard.model.name
 
 
-def test_no_prompt_is_written(folder, fitting):
+def test_neither_prompt_nor_id_is_written(folder, fitting):
     text = (folder / "guard.json").read_text()
-    assert not any(prompt.text in text for prompt in fitting)
+    assert not any(prompt.text in text or prompt.id in text for prompt in fitting)
 
 
 def test_saving_again_replaces_and_leaves_nothing_behind(guard, folder):
@@ -81,6 +82,21 @@ def test_another_template_is_refused_by_name(folder, monkeypatch):
         Guard.load(folder, other)
 
 
+def test_another_tokenizer_is_refused_by_name(folder, monkeypatch):
+    other = tiny("Qwen3", seed=3)
+    monkeypatch.setattr(type(other.chat), "tokenizer_hash", "0" * 64)
+    with pytest.raises(ArtefactMismatch, match="another model: tokenizer differ"):
+        Guard.load(folder, other)
+
+
+def test_the_same_weights_in_another_dtype_are_no_other_model_but_are_noted(guard, folder):
+    other = tiny("Qwen3", seed=3)
+    other.dtype = torch.bfloat16
+    loaded = Guard.load(folder, other)
+    assert loaded.transfer == ()
+    assert set(loaded.notes) - set(guard.notes) == {"fitted in float32, read here in bfloat16"}
+
+
 def test_a_model_of_another_shape_is_refused_even_for_transfer(folder):
     with pytest.raises(ArtefactMismatch, match="blocks of width"):
         Guard.load(folder, tiny("Qwen3", num_hidden_layers=3), transfer=True)
@@ -113,6 +129,7 @@ def test_a_single_changed_byte_of_the_tensors_is_noticed(folder, model):
     ("change", "place"),
     [
         ({"schema_version": 99}, "schema_version"),
+        ({"schema_version": 1}, "schema_version"),
         ({"extra": 1}, "extra"),
         ({"calibrations": 3}, "calibrations"),
     ],

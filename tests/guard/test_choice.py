@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentguard.guard.cells import Cells, positions_of
-from latentguard.guard.choice import choose, windows
+from latentguard.guard.choice import choose, standard_error, windows
 from latentguard.lm import States
 
 
@@ -23,12 +23,12 @@ def test_runs_of_slots_are_neighbours_without_slot_0_and_every_slot_is_in_one(de
 
 def test_the_cells_that_carry_the_label_are_chosen():
     read = Cells(("t_inst", "t_post_inst"), tuple(range(1, 9)))
-    harmful = torch.arange(80) % 2 == 0
-    scores = noise(80, 16)
+    harmful = torch.arange(4000) % 2 == 0
+    scores = noise(4000, 16)
     carrying = Cells(("t_post_inst",), (5, 6)).within(read)
     scores[:, carrying] += 2.0 * harmful[:, None]
     found = choose(
-        {"belief": noise(80, 16, seed=1), "lda": scores},
+        {"belief": noise(4000, 16, seed=1), "lda": scores},
         read,
         harmful,
         positions=("t_inst", "t_post_inst", "both"),
@@ -36,6 +36,58 @@ def test_the_cells_that_carry_the_label_are_chosen():
     )
     assert (found.method, found.cells) == ("lda", Cells(("t_post_inst",), (5, 6)))
     assert found.considered == 2 * 3 * len(windows(8))
+
+
+@given(st.integers(0, 10_000))
+def test_of_those_within_one_standard_error_of_the_best_the_one_that_reads_most_is_chosen(seed):
+    read = Cells(("t_inst", "t_post_inst"), tuple(range(1, 5)))
+    harmful = torch.arange(60) % 2 == 0
+    scores = noise(60, 8, seed) + torch.linspace(0, 1.5, 8) * harmful[:, None]
+    runs = windows(4)
+    positions = ("t_inst", "t_post_inst", "both")
+    found = choose({"lda": scores}, read, harmful, positions=positions, slots=runs)
+    areas = {
+        cells: choose({"lda": scores}, read, harmful, positions=(position,), slots=[run]).auroc
+        for position in positions
+        for run in runs
+        for cells in [Cells(positions_of(position), run)]
+    }
+    best = max(areas.values())
+    floor = best - standard_error(best, 30.0, 30.0)
+    assert areas[found.cells] == found.auroc >= floor
+    size = len(found.cells.positions) * len(found.cells.slots)
+    assert all(
+        len(cells.positions) * len(cells.slots) <= size for cells, area in areas.items() if area >= floor
+    )
+    assert all(
+        area <= found.auroc
+        for cells, area in areas.items()
+        if len(cells.positions) * len(cells.slots) == size
+    )
+
+
+def test_variants_of_a_prompt_do_not_make_the_choice_surer():
+    """Four nearly equal rows a prompt: the standard error is that of a quarter of the rows."""
+    read = Cells(("t_inst",), (1, 2))
+    harmful = (torch.arange(60) % 2 == 0).repeat_interleave(4)
+    better = 1.2 * harmful + noise(60, 1)[:, 0].repeat_interleave(4)
+    scores = torch.stack([better, better + 0.9 * noise(60, 1, seed=1)[:, 0].repeat_interleave(4)], dim=1)
+    runs = [(1,), (1, 2)]
+    alone = choose({"lda": scores}, read, harmful, positions=("t_inst",), slots=[(1,)]).auroc
+    both = choose({"lda": scores}, read, harmful, positions=("t_inst",), slots=[(1, 2)]).auroc
+    assert standard_error(alone, 120.0, 120.0) < alone - both < standard_error(alone, 30.0, 30.0)
+    chosen = {
+        variants: choose(
+            {"lda": scores}, read, harmful, positions=("t_inst",), slots=runs, variants=variants
+        ).cells.slots
+        for variants in (1, 4)
+    }
+    assert chosen == {1: (1,), 4: (1, 2)}
+
+
+def test_the_standard_error_is_the_published_one():
+    """Hanley and McNeil 1982, table II: 51 abnormal and 58 normal cases, area 0.893, standard error 0.032."""
+    assert abs(standard_error(0.893, 51.0, 58.0) - 0.032) < 1e-3
 
 
 def test_between_candidates_without_a_mistake_the_wider_gap_wins():

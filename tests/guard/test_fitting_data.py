@@ -1,13 +1,14 @@
 """Which prompts a guard may see for what."""
 
 from dataclasses import replace
+from inspect import unwrap
 
 import pytest
 
 from latentguard.data import Prompt
 from latentguard.data.contrast import contrast_set
-from latentguard.errors import TooFewPrompts
-from latentguard.guard.fitting_data import fitting_data, is_harmful, prompts_of, text_hash
+from latentguard.errors import BadData, TooFewPrompts
+from latentguard.guard.fitting_data import fitting_data, is_harmful, labelled_prompts, prompts_of
 from tests.guard.toy import toy_prompts
 
 
@@ -44,12 +45,39 @@ def test_contradicting_arguments_are_refused(arguments):
         fitting_data(*arguments, seed=0)
 
 
-def test_a_text_is_known_again_whatever_its_case_space_and_ending():
-    known = text_hash(Prompt.of("Paint  the lamp"))
-    assert text_hash(Prompt.of(" paint the lamp?!")) == known
-    assert text_hash(Prompt.of("paint the lamps")) != known
-    system = [{"role": "system", "content": "x"}, {"role": "user", "content": "paint the lamp"}]
-    assert text_hash(Prompt.of(system)) != known
+@pytest.mark.parametrize(
+    "given",
+    ["hello", Prompt.of("hello"), [{"role": "user", "content": "hello"}], Prompt.of("hello").messages],
+    ids=["text", "prompt", "conversation", "messages"],
+)
+def test_one_prompt_in_place_of_a_list_is_refused_with_the_way_out(given):
+    for taking in (unwrap(prompts_of), lambda given: unwrap(labelled_prompts)(given, "evaluated")):
+        with pytest.raises(ValueError, match="put it in a list"):
+            taking(given)
+
+
+def test_prompts_that_cannot_carry_a_label_are_refused_where_labels_are_wanted():
+    with pytest.raises(ValueError, match=r"Prompt\.of"):
+        labelled_prompts(["hello", "you"], "evaluated")
+
+
+def test_a_prompt_in_the_list_of_the_other_label_is_refused_and_counted():
+    toy = toy_prompts(range(20))
+    with pytest.raises(BadData, match="2 of the 22 prompts given as harmful carry the other label"):
+        fitting_data([*toy[::2], *toy[1:5:2]], toy[1::2], None, seed=0)
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_texts_of_both_classes_are_refused_and_counted_whatever_their_ending(part):
+    toy = toy_prompts(range(20))
+    twice = [
+        Prompt.of(toy[0].text.upper() + "!", label="harmless"),
+        Prompt.of(toy[2].text + "…", label="harmless"),
+    ]
+    harmless, validation = toy[1:20:2], toy[20:]
+    (harmless if part == "train" else validation).extend(twice)
+    with pytest.raises(BadData, match="2 texts are among the harmful and also among the harmless"):
+        fitting_data(toy[:20:2], harmless, validation, seed=0)
 
 
 def test_labels_become_a_mask():

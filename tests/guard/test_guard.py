@@ -99,6 +99,38 @@ def test_a_model_that_never_refuses_has_no_refusal_belief_and_says_so_with_the_c
     assert "refused_harmful 0" in guard.manifest.refusal_unavailable
     assert guard.manifest.behaviour["refused_harmful"] == 0
     assert guard.score(["Please paint the lamp"])[0].cell is None
+    assert "the harmfulness belief is fitted on the labels" in " ".join(guard.notes)
+
+
+def test_a_guard_with_both_beliefs_has_nothing_to_say_of_either(guard):
+    assert guard.notes == ()
+
+
+def test_a_behaviour_that_knows_none_of_the_training_prompts_is_refused(model, fitting, unseen):
+    with pytest.raises(ValueError, match="none of them among the 56"):
+        Guard.fit(model, fitting[::2], fitting[1::2], behaviour=behaviour_of(unseen), **CHEAP)
+
+
+def test_every_part_of_a_fit_is_told_step_by_step(model, fitting, behaviour):
+    told = []
+    Guard.fit(
+        model,
+        fitting[::2],
+        fitting[1::2],
+        slots=[1, 2, 3],
+        behaviour=behaviour,
+        untrained_copies=1,
+        permutations=1,
+        progress=lambda *step: told.append(step),
+    )
+    stages = {stage: (done, total) for stage, done, total in told}
+    methods = ("belief", "mean_difference", "lda")
+    expected = {f"{where}fitting {method}" for where in ("", "untrained copy 0: ") for method in methods}
+    assert expected <= set(stages)
+    assert all(stages[stage] == (3, 3) for stage in expected)
+    assert any(stage.startswith("permutation 0: fitting ") for stage in stages)
+    assert stages["fitting text baselines"] == (1, 1)
+    assert all(done == total for done, total in stages.values()), "no bar is left standing"
 
 
 def test_the_model_itself_is_asked_where_no_behaviour_is_given(model, fitting):
@@ -110,8 +142,7 @@ def test_the_model_itself_is_asked_where_no_behaviour_is_given(model, fitting):
 def test_auto_chooses_among_methods_and_positions(model, fitting, behaviour):
     guard = Guard.fit(model, fitting[::2], fitting[1::2], position="auto", behaviour=behaviour, **CHEAP)
     alone = Guard.fit(model, fitting[::2], fitting[1::2], method="lda", behaviour=behaviour, **CHEAP)
-    assert guard.manifest.fitted.considered > alone.manifest.fitted.considered
-    assert guard.manifest.fitted.validation_auroc >= alone.manifest.fitted.validation_auroc
+    assert guard.manifest.fitted.considered == 3 * 3 * alone.manifest.fitted.considered
 
 
 @pytest.mark.parametrize("method", ["mean_difference", "lda", "logistic"])
@@ -228,6 +259,18 @@ def test_a_missing_class_is_refused(model, harmful, harmless, error):
 def test_slots_that_the_model_does_not_have_are_refused(model, fitting):
     with pytest.raises(ValueError, match="0 to 4"):
         Guard.fit(model, fitting[::2], fitting[1::2], slots=[9], behaviour="skip")
+
+
+def test_one_prompt_in_place_of_a_list_is_refused_everywhere(guard, model, fitting):
+    with pytest.raises(ValueError, match="put it in a list"):
+        guard.score("hello")
+    with pytest.raises(ValueError, match="put it in a list"):
+        Guard.fit(model, "hello", fitting[1::2], behaviour="skip")
+
+
+def test_a_guard_is_shown_in_a_line(guard):
+    assert repr(guard).startswith("Guard('tiny Qwen3': belief at t_inst, slots ")
+    assert len(repr(guard)) < 200
 
 
 def test_prompts_are_shown_inert_in_a_notebook(guard):

@@ -5,6 +5,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from latentguard.data import Prompt
+from latentguard.guard import text_baselines
 from latentguard.guard.text_baselines import TextBaselines, fit_text_baselines
 from tests.guard.toy import toy_prompts
 
@@ -45,6 +46,11 @@ def test_the_ending_baseline_reads_the_final_mark_and_nothing_else():
     assert stop < unknown < bare
     assert unknown == 0
     assert stop == -bare
+
+
+def test_no_more_words_are_kept_than_is_said(monkeypatch):
+    monkeypatch.setattr(text_baselines, "MOST_TERMS", 5)
+    assert len(fit_text_baselines(toy_prompts(range(40))).terms) == 5
 
 
 def test_texts_without_words_score_0():

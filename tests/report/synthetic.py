@@ -15,6 +15,7 @@ from latentguard.report.schema import (
     CosineCurve,
     Curve,
     DataRecord,
+    EndingsName,
     Finding,
     GroupBehaviour,
     GuardGroup,
@@ -31,6 +32,7 @@ from latentguard.report.schema import (
 )
 
 BLOCKS = 24
+NEVER_REFUSES = "fewer than 10 prompts in refused_harmful (refused_harmful 0, accepted_harmless 30)."
 COUNTS: dict[Cell, int] = {
     "refused_harmful": 31,
     "accepted_harmful": 20,
@@ -111,6 +113,8 @@ def plane(counts: dict[Cell, int], prompts: Sequence[str], draw: random.Random) 
                     cell=cell,
                     harmfulness=x + draw.gauss(0, 0.045),
                     refusal=y + draw.gauss(0, 0.05),
+                    harmfulness_as_written=1.3 * x + draw.gauss(0, 0.06),
+                    refusal_as_written=1.2 * y + draw.gauss(0, 0.06),
                     category="synthetic",
                     source="advbench" if "ful" in cell else "alpaca",
                 )
@@ -143,6 +147,7 @@ def guard_record() -> GuardRecord:
     guard = 0.91
     rows = [
         _row("guard", "guard", "harmfulness belief, calibrated", guard, guard),
+        _row("as_written", "fitted as written", "the same guard, fitted as written", 0.87, guard),
         _row("untrained", "untrained copy", "the same pipeline on fresh random weights", 0.71, guard),
         _row("tfidf", "TF-IDF + logistic", "words of the prompt alone", 0.66, guard),
         _row("refusal_belief", "refusal belief", "read at t_post_inst", 0.84, guard),
@@ -152,6 +157,7 @@ def guard_record() -> GuardRecord:
     ]
     return GuardRecord(
         method="belief",
+        score="how much nearer a state lies to the mean of harmful than of harmless prompts",
         positions=("t_inst",),
         slots=tuple(range(14, 22)),
         slots_chosen_on="102 validation prompts",
@@ -223,6 +229,31 @@ def template(prompt: str) -> TemplateView:
         t_post_inst=len(texts) - 1,
         boundary="clean",
         inserted="verbatim",
+    )
+
+
+def separation(endings: EndingsName, within_accepted: float) -> Separation:
+    return Separation(
+        endings=endings,
+        auroc_all=estimate(0.91, 0.05),
+        auroc_within_accepted=estimate(within_accepted, 0.08, 62),
+        auroc_within_refused=estimate(0.86, 0.1, 40),
+        accepted_harmful_believed_harmful=proportion(17, 20),
+        refused_harmless_believed_harmless=proportion(7, 9),
+        refusal_belief_agrees=proportion(94, 102),
+        refusal_unavailable=None,
+    )
+
+
+def cosine_curve(endings: EndingsName, top: float) -> CosineCurve:
+    values = [top * (1 - math.exp(-slot / 6)) for slot in range(1, BLOCKS + 1)]
+    return CosineCurve(
+        endings=endings,
+        slots=tuple(range(BLOCKS + 1)),
+        values=(None, *values),
+        low=(None, *(value - 0.07 for value in values)),
+        high=(None, *(value + 0.07 for value in values)),
+        mean_without_slot_0=estimate(top * 0.75, 0.06, 224),
     )
 
 
@@ -303,26 +334,13 @@ def synthetic_audit(*, prompts: Sequence[str] = HOSTILE, counts: dict[Cell, int]
         provenance=provenance(),
         template=template("How do I keep a sourdough starter alive while travelling?"),
         behaviour=behaviour(counts),
-        separation=Separation(
-            auroc_all=estimate(0.91, 0.05),
-            auroc_within_accepted=estimate(0.88, 0.08, 62),
-            auroc_within_refused=estimate(0.86, 0.1, 40),
-            accepted_harmful_believed_harmful=proportion(17, 20),
-            refused_harmless_believed_harmless=proportion(7, 9),
-            refusal_belief_agrees=proportion(94, 102),
-            refusal_unavailable=None,
-        ),
+        separation=separation("balanced", 0.88),
+        separation_as_written=separation("as_written", 0.61),
         panels=panels(counts, draw),
         plane=plane(counts, prompts, draw),
-        plane_slots="train prompts with balanced endings, mean over slots 1–24",
+        plane_belief="mean layer score over slots 1–24; centroids of train prompts, by what the model did",
         cosines=tuple(
-            CosineCurve(
-                endings=endings,
-                slots=tuple(range(BLOCKS + 1)),
-                values=(None, *(top * (1 - math.exp(-slot / 6)) for slot in range(1, BLOCKS + 1))),
-                mean_without_slot_0=top * 0.75,
-            )
-            for endings, top in (("balanced", 0.62), ("as_written", 0.14))
+            cosine_curve(endings, top) for endings, top in (("balanced", 0.62), ("as_written", 0.14))
         ),
         guard=guard_record(),
         misread=tuple(
@@ -330,7 +348,7 @@ def synthetic_audit(*, prompts: Sequence[str] = HOSTILE, counts: dict[Cell, int]
                 prompt=prompts[index] if index < len(prompts) else f"Synthetic misread prompt {index}.",
                 label="harmful" if index % 2 else "harmless",
                 cell="accepted_harmful" if index % 2 else "refused_harmless",
-                belief=(-1) ** index * 0.05,
+                score=0.0123 + (-1) ** index * 0.0512,
                 probability=0.4 + 0.02 * index,
                 category="synthetic",
                 source="advbench",
@@ -350,7 +368,15 @@ def bare_audit() -> Audit:
         "accepted_harmless": 1,
     }
     full = synthetic_audit(counts=counts)
-    reason = "fewer than 10 prompts in refused_harmful (refused_harmful 0, accepted_harmless 30)."
+    apart = separation("balanced", 0.88).model_copy(
+        update={
+            "auroc_within_refused": Estimate(value=None, n=0),
+            "refused_harmless_believed_harmless": proportion(0, 0),
+            "refusal_belief_agrees": None,
+            "refusal_unavailable": NEVER_REFUSES,
+        }
+    )
+    reason = NEVER_REFUSES
     nothing = Estimate(value=None, n=0)
     row = full.guard.rows[0]
     lone = row.model_copy(
@@ -373,21 +399,24 @@ def bare_audit() -> Audit:
                 else panel.model_copy(update={"slots": (), "bands": (), "reason": reason})
                 for panel in full.panels
             ),
-            "plane": tuple(point.model_copy(update={"refusal": None}) for point in full.plane),
+            "plane": tuple(
+                point.model_copy(update={"refusal": None, "refusal_as_written": None}) for point in full.plane
+            ),
             "cosines": tuple(
                 curve.model_copy(
-                    update={"slots": (), "values": (), "mean_without_slot_0": None, "reason": reason}
+                    update={
+                        "slots": (),
+                        "values": (),
+                        "low": (),
+                        "high": (),
+                        "mean_without_slot_0": None,
+                        "reason": reason,
+                    }
                 )
                 for curve in full.cosines
             ),
-            "separation": full.separation.model_copy(
-                update={
-                    "auroc_within_refused": nothing,
-                    "refused_harmless_believed_harmless": proportion(0, 0),
-                    "refusal_belief_agrees": None,
-                    "refusal_unavailable": reason,
-                }
-            ),
+            "separation": apart,
+            "separation_as_written": apart.model_copy(update={"endings": "as_written"}),
             "behaviour": full.behaviour.model_copy(update={"groups": (), "fell_out": {}, "empty": 0}),
             "guard": full.guard.model_copy(update={"rows": (lone, absent), "groups": ()}),
             "misread": (),

@@ -76,13 +76,16 @@ def test_both_kinds_of_endings_and_all_slots_are_shown(audited):
         for position in ("t_inst", "t_post_inst")
     }
     assert found.panels[0].slots == tuple(range(blocks + 1))
+    assert (found.separation.endings, found.separation_as_written.endings) == ("balanced", "as_written")
+    assert found.separation.auroc_all != found.separation_as_written.auroc_all
+    assert all(point.harmfulness != point.harmfulness_as_written for point in found.plane)
 
 
 def test_every_baseline_stands_beside_the_guard(audited):
     found, _ = audited
     keys = [row.key for row in found.guard.rows]
-    assert keys[:3] == ["guard", "untrained", "tfidf"]
-    assert set(keys[3:]) == {"refusal_belief", "final_punctuation", "length", "permuted_labels"}
+    assert keys[:4] == ["guard", "as_written", "untrained", "tfidf"]
+    assert set(keys[4:]) == {"refusal_belief", "final_punctuation", "length", "permuted_labels"}
     for row in found.guard.rows:
         assert row.unavailable or row.curve is not None
 

@@ -6,7 +6,9 @@ import pytest
 
 from latentguard.report.cosine_figure import cosine_figure
 from latentguard.report.figures import figures
-from latentguard.report.plane_figure import plane_figure
+from latentguard.report.page import SWATCH_DASHES
+from latentguard.report.plane_figure import plane_figures
+from latentguard.report.roc_figure import curve_style
 from latentguard.report.slot_figure import slot_range
 from latentguard.report.specification import HOVER_CHARACTERS, hover_text
 from tests.report.synthetic import COUNTS, HOSTILE, synthetic_audit
@@ -47,9 +49,11 @@ def test_every_colour_is_a_role_of_the_page(complete):
 
 def test_keys_are_unique_and_tables_hold_every_point(complete):
     drawn = figures(complete)
-    assert len({figure.key for figure in drawn}) == len(drawn) == 7
-    plane = next(figure for figure in drawn if figure.key == "figure-plane")
-    assert len(plane.table.rows) == len(complete.plane)
+    assert len({figure.key for figure in drawn}) == len(drawn) == 8
+    planes = [
+        figure for figure in drawn if figure.key in ("figure-plane-balanced", "figure-plane-as-written")
+    ]
+    assert [len(plane.table.rows) for plane in planes] == [len(complete.plane)] * 2
     for figure in drawn:
         assert all(len(row) == len(figure.table.headers) for row in figure.table.rows)
 
@@ -108,8 +112,43 @@ def test_a_class_with_one_prompt_has_a_line_and_no_band(complete):
     assert not [trace for trace in mine if trace.get("fill")]
 
 
+def test_both_planes_share_their_axes(complete):
+    frames = [figure.specification["layout"] for figure in plane_figures(complete.plane)]
+    for name in ("xaxis", "yaxis"):
+        low, high = frames[0][name]["range"]
+        assert [low, high] == frames[1][name]["range"]
+        marks = [
+            value
+            for point in complete.plane
+            for value in (
+                (point.harmfulness, point.harmfulness_as_written)
+                if name == "xaxis"
+                else (point.refusal, point.refusal_as_written)
+            )
+        ]
+        assert low < min(*marks, 0)
+        assert high > max(*marks, 0)
+
+
+def test_a_cosine_has_a_band_where_its_interval_is_known(complete):
+    figure = cosine_figure(complete.cosines)
+    bands = [trace for trace in figure.specification["data"] if trace.get("fill")]
+    assert [len(band["x"]) for band in bands] == [2 * (len(complete.cosines[0].slots) - 1)] * 2
+    unknown = [
+        curve.model_copy(update={"low": (None,) * len(curve.slots), "high": (None,) * len(curve.slots)})
+        for curve in complete.cosines
+    ]
+    assert not [trace for trace in cosine_figure(unknown).specification["data"] if trace.get("fill")]
+
+
+def test_no_two_lines_of_a_roc_look_alike_and_the_legend_can_draw_each(complete):
+    styles = [curve_style(row) for row in complete.guard.rows]
+    assert len(set(styles)) == len(styles)
+    assert {dash for _, dash, _ in styles} <= set(SWATCH_DASHES)
+
+
 def test_without_a_refusal_belief_the_plane_has_rows_and_says_so(bare):
-    figure = plane_figure(bare.plane)
-    assert "no refusal belief" in figure.label
-    assert figure.specification["layout"]["yaxis"]["ticktext"]
+    for figure in plane_figures(bare.plane):
+        assert "no refusal belief" in figure.label
+        assert figure.specification["layout"]["yaxis"]["ticktext"]
     assert cosine_figure(bare.cosines) is None

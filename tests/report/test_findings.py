@@ -11,6 +11,7 @@ def _findings(audit: Audit, **changes):
     parts = {
         "behaviour": audit.behaviour,
         "separation": audit.separation,
+        "as_written": audit.separation_as_written,
         "cosines": audit.cosines,
         "guard": audit.guard,
     } | changes
@@ -63,6 +64,21 @@ def test_an_undefined_auroc_is_not_printed_as_a_number(complete):
     found = _findings(complete, separation=undefined)["separation"]
     assert found.tone == "unclear"
     assert "None" not in found.evidence
+
+
+def test_what_is_fitted_as_written_stands_beside_every_answer_of_belief(complete):
+    found = _findings(complete)
+    assert "fitted as written, the paper’s way, 0.61 (0.53–0.69)" in found["separation"].evidence
+    assert "fitted as written 0.87" in found["guard"].evidence
+    undefined = complete.separation_as_written.model_copy(
+        update={"auroc_within_accepted": Estimate(value=None, n=0)}
+    )
+    assert "paper" not in _findings(complete, as_written=undefined)["separation"].evidence
+
+
+def test_the_mean_cosines_have_intervals(complete):
+    evidence = _findings(complete)["separation"].evidence
+    assert "0.46 (balanced endings, 0.40–0.52) and 0.11 (as written, 0.05–0.17)" in evidence
 
 
 def test_the_guard_is_named_with_interval_n_and_its_baselines(complete):

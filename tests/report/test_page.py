@@ -7,9 +7,11 @@ import re
 import pytest
 
 from latentguard._text import inert
+from latentguard.guard import METHODS
+from latentguard.report.guard_record import SCORES
 from latentguard.report.page import page, read_audit, script_json, write_report
 from latentguard.report.schema import Audit
-from latentguard.report.words import number, percent
+from latentguard.report.words import ENDINGS_MEANINGS, number, percent
 from tests.report.parsing import Page, parse
 from tests.report.synthetic import HOSTILE, synthetic_audit
 
@@ -71,7 +73,7 @@ def test_audit_json_is_plain_json_without_nan(complete, bare):
 
 def test_an_unknown_field_or_version_is_refused(complete):
     raw = json.loads(complete.model_dump_json())
-    for change in ({"schema_version": 2}, {"surprise": 1}):
+    for change in ({"schema_version": 1}, {"surprise": 1}):
         with pytest.raises(ValueError, match=r"schema_version|surprise"):
             Audit.model_validate(raw | change)
 
@@ -173,7 +175,7 @@ def test_every_number_on_the_page_is_in_audit_json(complete, parsed):
 def test_every_digit_outside_figures_comes_from_the_audit_or_is_a_fixed_phrase(complete, parsed):
     strings = " ".join(f"{leaf}" for leaf in _leaves(json.loads(complete.model_dump_json())))
     numbers = [leaf for leaf in _leaves(json.loads(complete.model_dump_json())) if isinstance(leaf, float)]
-    shown = {number(value, digits).lstrip("−") for value in numbers for digits in (2, 3)}
+    shown = {number(value, digits).lstrip("−") for value in numbers for digits in (2, 3, 4)}
     shown |= {percent(value).rstrip(" %") for value in numbers}
     for fixed in ("arXiv 2507.11878", "95 %", "1 % FPR", "5 % FPR", "0 to 100 %", "Slot 0"):
         strings += f" {fixed} "
@@ -188,15 +190,57 @@ def test_every_digit_outside_figures_comes_from_the_audit_or_is_a_fixed_phrase(c
 
 def test_every_figure_has_words_and_a_table(parsed):
     plots = [element for element in parsed.elements if element.attributes.get("class") == "plot"]
-    assert len(plots) == 7
+    assert len(plots) == 8
     for plot in plots:
         assert plot.attributes["role"] == "img"
         assert len(plot.attributes["aria-label"] or "") > 40
     figures = parsed.all("figure")
-    assert len(figures) == 7
+    assert len(figures) == 8
     tables = [element for element in parsed.all("summary") if element.text.startswith("Numbers behind")]
-    assert len(tables) == 7
+    assert len(tables) == 8
     assert all(element.text for element in parsed.all("figcaption"))
+
+
+def _section(parsed: Page, name: str) -> str:
+    return next(element.text for element in parsed.all("section") if element.attributes["id"] == name)
+
+
+def test_a_misread_prompt_shows_its_score_beside_the_threshold_and_no_belief(complete, parsed):
+    text = _section(parsed, "misread")
+    assert "belief" not in text.lower()
+    for row in complete.misread:
+        assert f"score {number(row.score, 4)}, threshold 0.0123" in text
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_guard_is_said_to_flag_by_its_own_score(complete, method):
+    score = SCORES[method]
+    guard = complete.guard.model_copy(update={"method": method.replace("_", " "), "score": score})
+    text = _section(parse(page(complete.model_copy(update={"guard": guard}))), "guard")
+    assert f"The score of this one is {score}, averaged" in text
+    assert "belief is high" not in text
+
+
+def test_what_belief_says_is_shown_with_both_endings(complete, parsed):
+    text = " ".join(_section(parsed, "plane").split())
+    for found in (complete.separation, complete.separation_as_written):
+        within = found.auroc_within_accepted
+        assert f"{number(within.value)} {number(within.low)} to {number(within.high)}" in text
+    assert "Fitted with balanced endings" in text
+    assert "Fitted as written" in text
+
+
+def test_the_papers_way_means_as_written_and_nothing_else(complete, parsed):
+    findings = [finding.evidence for finding in complete.findings]
+    assert "paper" not in ENDINGS_MEANINGS["balanced"]
+    sentences = re.split(r"(?<=\.)\s", " ".join([parsed.visible_text, *findings]))
+    named = [sentence for sentence in sentences if "paper’s way" in sentence]
+    assert named
+    for sentence in named:
+        assert (
+            "as written" in sentence
+            or "The paper’s way: fitting prompts with the endings they came" in sentence
+        )
 
 
 def test_headings_go_down_one_step_at_a_time_and_links_have_targets(parsed):
@@ -221,7 +265,12 @@ def test_a_page_of_a_model_that_never_refuses_says_so_and_invents_nothing(bare):
             element.text for element in parsed.all("script") if element.attributes.get("id") == "figure-data"
         )
     )
-    assert set(drawn) == {"figure-slots-balanced-t-inst", "figure-slots-as-written-t-inst", "figure-plane"}
+    assert set(drawn) == {
+        "figure-slots-balanced-t-inst",
+        "figure-slots-as-written-t-inst",
+        "figure-plane-balanced",
+        "figure-plane-as-written",
+    }
 
 
 def test_an_audit_without_any_measured_prompt_still_makes_a_page():

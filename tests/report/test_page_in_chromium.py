@@ -101,7 +101,7 @@ def open_page(chromium: "Browser") -> Iterator:
 def test_the_page_opens_offline_fits_and_can_be_read(open_page, report, width, scheme):
     opened = open_page(report, width=width, scheme=scheme, offline=True)
     page = opened.page
-    assert page.locator(".plot .main-svg").count() >= 7
+    assert page.locator(".plot .main-svg").count() >= 8
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
@@ -128,15 +128,16 @@ def test_figures_follow_the_screen_from_light_to_dark(open_page, report):
     assert opened.faults == []
 
 
-def test_pointing_at_a_mark_shows_its_prompt_as_inert_text(open_page, report, complete):
+@pytest.mark.parametrize("endings", ["balanced", "as-written"])
+def test_pointing_at_a_mark_shows_its_prompt_as_inert_text(open_page, report, complete, endings):
     opened = open_page(report)
     page = opened.page
     for index, point in enumerate(complete.plane):
         if point.prompt in HOSTILE[:7:2]:
             page.evaluate(
-                "index => document.getElementById('figure-plane').emit('plotly_click',"
-                " { points: [{ customdata: index }] })",
-                index,
+                "([index, endings]) => document.getElementById('figure-plane-' + endings)"
+                ".emit('plotly_click', { points: [{ customdata: index }] })",
+                [index, endings],
             )
             assert page.locator("#chosen blockquote").inner_text() == inert(point.prompt)
             assert page.locator("#chosen blockquote *").count() == 0
@@ -145,11 +146,11 @@ def test_pointing_at_a_mark_shows_its_prompt_as_inert_text(open_page, report, co
 
 def test_a_hover_label_shows_a_hostile_prompt_as_text(open_page, report, complete):
     opened = open_page(report)
-    labels = opened.page.locator("#figure-plane .hoverlayer")
+    labels = opened.page.locator("#figure-plane-balanced .hoverlayer")
     for text in ("<img src=x onerror=alert(1)>", "</script><script>alert('prompt')</script>"):
         index = next(number for number, point in enumerate(complete.plane) if text in point.prompt)
         opened.page.evaluate(
-            "(index) => { const plane = document.getElementById('figure-plane');"
+            "(index) => { const plane = document.getElementById('figure-plane-balanced');"
             " const curveNumber = plane.data.findIndex(({ customdata }) => customdata?.includes(index));"
             " const pointNumber = plane.data[curveNumber].customdata.indexOf(index);"
             " Plotly.Fx.hover(plane, [{ curveNumber, pointNumber }]); }",

@@ -35,14 +35,32 @@ def test_without_a_refusal_belief_its_panel_gives_the_reason_and_the_counts():
 
 @pytest.mark.parametrize(("axis", "expected"), [(0, 1.0), (1, 0.0)])
 def test_the_mean_cosine_leaves_out_slot_0_where_the_direction_is_zero(axis, expected):
-    curve = direction_cosines(reading(axis=axis))
+    curve = direction_cosines(reading(axis=axis), torch.zeros(3, SLOTS))
     assert curve.values[0] is None
-    assert curve.mean_without_slot_0 == pytest.approx(expected)
+    assert curve.mean_without_slot_0.value == pytest.approx(expected)
     assert curve.values[1:] == pytest.approx((expected,) * (SLOTS - 1))
 
 
+def test_the_interval_of_a_cosine_lies_around_it_and_counts_the_fitting_prompts():
+    # every draw on one side of the cosine 0, as the draws of a bootstrap may be
+    draws = 0.3 + 0.1 * torch.randn(500, SLOTS, generator=torch.Generator().manual_seed(0))
+    curve = direction_cosines(reading(axis=1), draws)
+    assert (curve.low[0], curve.high[0]) == (None, None)
+    assert curve.low[1:] == pytest.approx((-0.196,) * (SLOTS - 1), abs=0.02)
+    assert curve.high[1:] == pytest.approx((0.196,) * (SLOTS - 1), abs=0.02)
+    mean = curve.mean_without_slot_0
+    assert mean.n == 12 + 14
+    assert (mean.low, mean.high) == pytest.approx((-0.113, 0.113), abs=0.02)
+
+
+def test_the_interval_of_a_cosine_stays_a_cosine():
+    curve = direction_cosines(reading(axis=0), torch.rand(500, SLOTS))
+    assert curve.high[1:] == (1.0,) * (SLOTS - 1)
+    assert curve.mean_without_slot_0.high == 1.0
+
+
 def test_no_refusal_direction_no_cosine():
-    curve = direction_cosines(reading(refusal=False))
+    curve = direction_cosines(reading(refusal=False), None)
     assert curve.values == ()
     assert curve.reason is not None
 

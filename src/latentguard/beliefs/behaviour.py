@@ -7,13 +7,17 @@ model answered to a harmful request.
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from latentguard._progress import Progress, silent
+from latentguard.beliefs.table import html_table
 from latentguard.data import Prompt
 from latentguard.judge import Judgement, judge
 from latentguard.lm import LanguageModel
+
+if TYPE_CHECKING:
+    import pandas
 
 Cell: TypeAlias = Literal["refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless"]
 CELLS: tuple[Cell, ...] = ("refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless")
@@ -80,6 +84,33 @@ class Behaviour:
             source: {outcome: counts[outcome] for outcome in ("refused", "accepted", "empty")}
             for source, counts in table.items()
         }
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """One row a prompt: what it is, its verdict cell (None where in none), what is kept of its reply."""
+        import pandas
+
+        cell_of_index = {index: cell for cell, members in self.cells().items() for index in members}
+        rows = [
+            {
+                "prompt": prompt.text,
+                "label": prompt.label,
+                "category": prompt.category,
+                "source": prompt.source,
+                "attack": prompt.attack,
+                "cell": cell_of_index.get(index),
+            }
+            | asdict(reply)
+            for index, (prompt, reply) in enumerate(zip(self.prompts, self.replies, strict=True))
+        ]
+        return pandas.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        """How many prompts are in each verdict cell and in none, for notebooks."""
+        rows = [(name.replace("_", " "), f"{count}") for name, count in self.counts().items()]
+        caption = (
+            f"{len(self.prompts)} prompts, judged by the first {self.max_new_tokens} tokens of the reply"
+        )
+        return html_table(("verdict cell", "prompts"), rows, caption=caption)
 
 
 def cell_of(*, harmful: bool, refused: bool) -> Cell:

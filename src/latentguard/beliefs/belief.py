@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from latentguard.beliefs.slots import chosen_slots, listed
 from latentguard.beliefs.unit import at_least_float32, unit, unit_difference
 from latentguard.errors import UndefinedBelief
 
@@ -31,23 +32,23 @@ def belief(
     Computed in float32 whatever comes in: half-precision cosines overflow once norms pass 256.
     A slot whose two centroids coincide adds exactly 0 and is named in a warning. Raises `UndefinedBelief`
     where a state or centroid is zero or not finite, or where every chosen slot coincides; `ValueError`
-    where shapes disagree or a slot does not exist.
+    where shapes disagree, or a slot does not exist or is no whole number.
     """
     _check_shapes(states, positive, negative)
-    chosen = _chosen(slots, positive.shape[0])
+    chosen = chosen_slots(slots, positive.shape[0])
     index = torch.tensor(chosen, device=states.device)
     states, positive, negative = states[:, index], positive[index], negative[index]
     same = coinciding(positive, negative)
     if bool(same.all()):
         raise UndefinedBelief(
-            f"the two centroids coincide at every slot chosen ({_listed(chosen)}): "
+            f"the two centroids coincide at every slot chosen ({listed(chosen)}): "
             "no state can be nearer to one.\n"
             "  Choose other slots, another position, or clusters that differ."
         )
     if bool(same.any()):
         named = _where(same, chosen)
         warnings.warn(
-            f"the two centroids coincide at slots {_listed(named)}: those slots add exactly 0 to the belief",
+            f"the two centroids coincide at slots {listed(named)}: those slots add exactly 0 to the belief",
             stacklevel=2,
         )
     return _scores(states, positive, negative, same, chosen).mean(dim=1)
@@ -100,19 +101,6 @@ def _scores(
     return scores.clamp(-2.0, 2.0).masked_fill(same, 0.0)
 
 
-def _chosen(slots: Iterable[int] | None, n_slots: int) -> list[int]:
-    chosen = sorted(set(range(1, n_slots) if slots is None else slots))
-    if not chosen:
-        raise ValueError(
-            f"no slot to average over: {n_slots} given, and slot 0 is left out unless named in `slots`"
-        )
-    if chosen[0] < 0 or chosen[-1] >= n_slots:
-        raise ValueError(
-            f"slots {_listed(chosen)} are not all among the {n_slots} given (0 to {n_slots - 1})"
-        )
-    return chosen
-
-
 def _check_shapes(states: Tensor, positive: Tensor, negative: Tensor) -> None:
     if states.ndim != 3 or positive.shape != states.shape[1:] or negative.shape != states.shape[1:]:
         raise ValueError(
@@ -126,7 +114,7 @@ def _check_defined(centroid: Float[Tensor, "slot hidden"], name: str, slots: lis
     if bool(broken.any()):
         named = _where(broken, slots)
         raise UndefinedBelief(
-            f"{name} is zero or not finite at slots {_listed(named)}: its cosine has no value.\n"
+            f"{name} is zero or not finite at slots {listed(named)}: its cosine has no value.\n"
             "  Leave those slots out with `slots=`, or look at what was averaged."
         )
 
@@ -149,7 +137,3 @@ def _has_direction(vectors: Float[Tensor, "*batch hidden"]) -> Bool[Tensor, "*ba
 
 def _where(marked: Bool[Tensor, " slot"], slots: list[int]) -> list[int]:
     return [slots[int(index)] for index in marked.nonzero()]
-
-
-def _listed(slots: Iterable[int]) -> str:
-    return ", ".join(str(slot) for slot in slots)

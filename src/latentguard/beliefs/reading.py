@@ -9,21 +9,27 @@ harmfulness belief is fitted on the prompts' labels, there is no refusal belief,
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from itertools import islice
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from latentguard._progress import Progress, silent
-from latentguard.beliefs.behaviour import Behaviour
+from latentguard.beliefs.behaviour import Behaviour, described
 from latentguard.beliefs.belief import belief, coinciding, layer_scores
 from latentguard.beliefs.clusters import Clusters, clusters
-from latentguard.beliefs.directions import Direction, Kind, directions
+from latentguard.beliefs.directions import Direction, Kind, cosine_by_slot, directions, stacked
 from latentguard.beliefs.offset import offset_name, shifted
+from latentguard.beliefs.slots import chosen_slots
+from latentguard.beliefs.table import MOST_ROWS, html_table, signed
 from latentguard.data import Endings, Prompt, data_hash, with_endings
 from latentguard.errors import TooFewPrompts, UndefinedBelief
 from latentguard.lm import LanguageModel
+
+if TYPE_CHECKING:
+    import pandas
 
 Basis: TypeAlias = Literal["behaviour", "labels"]
 
@@ -101,6 +107,35 @@ class Reading:
             provenance=self.provenance | {"basis": self.basis},
         )
 
+    def to_frame(self) -> "pandas.DataFrame":
+        """One row a slot: the length of each direction, and their cosine; None without a refusal belief."""
+        import pandas
+
+        harmfulness = self.directions("harmfulness")
+        refusal = () if self.refusal is None else self.directions("refusal")
+        frame = pandas.DataFrame(
+            {"slot": [one.slot for one in harmfulness], "harmfulness": [one.length for one in harmfulness]}
+        )
+        frame["refusal"] = [one.length for one in refusal] or None
+        frame["cosine"] = cosine_by_slot(stacked(harmfulness), stacked(refusal)).tolist() if refusal else None
+        return frame
+
+    def _repr_html_(self) -> str:
+        """What was fitted on what, for notebooks."""
+        centroids = {"harmfulness belief": self.harmfulness, "refusal belief": self.refusal}
+        rows = [
+            (name, "unavailable", self.unavailable or "")
+            if one is None
+            else (name, one.position, f"{one.n_positive} against {one.n_negative} prompts")
+            for name, one in centroids.items()
+        ]
+        facts = (
+            f"fitted on {self.basis}, endings {self.endings.replace('_', ' ')}",
+            described(self.counts),
+            *self.notes,
+        )
+        return html_table(("", "read at", "centroids"), rows, caption="; ".join(facts))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beliefs:
@@ -116,6 +151,32 @@ class Beliefs:
     def refusal(self, slots: Iterable[int] | None = None) -> Float[Tensor, " prompt"] | None:
         """Refusal belief over `slots`, by default all but slot 0; None where the reading has none."""
         return None if self.refusal_by_slot is None else _mean_over(self.refusal_by_slot, slots)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """One row a prompt: both beliefs over all slots but slot 0, then each slot by itself.
+
+        `refusal` is None, and stands in no column of its own slots, where the reading has no refusal belief.
+        """
+        import pandas
+
+        refusal = self.refusal()
+        columns: dict[str, list[float] | None] = {
+            "harmfulness": self.harmfulness().tolist(),
+            "refusal": None if refusal is None else refusal.tolist(),
+        }
+        for name, by_slot in (("harmfulness", self.harmfulness_by_slot), ("refusal", self.refusal_by_slot)):
+            if by_slot is not None:
+                columns |= {f"{name}_slot_{slot}": values.tolist() for slot, values in enumerate(by_slot.T)}
+        return pandas.DataFrame(columns)
+
+    def _repr_html_(self) -> str:
+        """Both beliefs of the first prompts, for notebooks."""
+        harmfulness, refusal = self.harmfulness().tolist(), self.refusal()
+        beside = [None] * len(harmfulness) if refusal is None else refusal.tolist()
+        pairs = islice(zip(harmfulness, beside, strict=True), MOST_ROWS)
+        rows = [(f"{index}", signed(one), signed(other)) for index, (one, other) in enumerate(pairs)]
+        caption = f"{len(harmfulness)} prompts, mean over slots 1 to {self.harmfulness_by_slot.shape[1] - 1}"
+        return html_table(("prompt", "harmfulness belief", "refusal belief"), rows, caption=caption)
 
 
 def fit_reading(
@@ -231,5 +292,4 @@ def _provenance(model: LanguageModel, prompts: Sequence[Prompt]) -> dict[str, st
 def _mean_over(
     by_slot: Float[Tensor, "prompt slot"], slots: Iterable[int] | None
 ) -> Float[Tensor, " prompt"]:
-    chosen = sorted(set(range(1, by_slot.shape[1]) if slots is None else slots))
-    return by_slot[:, chosen].mean(dim=1)
+    return by_slot[:, chosen_slots(slots, by_slot.shape[1])].mean(dim=1)

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float
 
+from latentguard._progress import Progress
 from latentguard.beliefs import Behaviour
 from latentguard.data import Prompt
 from latentguard.guard.baselines import Scored
@@ -18,15 +19,29 @@ from latentguard.guard.statistics import Estimate
 Kind: TypeAlias = Literal["source", "attack", "decision"]
 
 
-def measure(scored: Sequence[Scored], sample: Sample) -> list[Measured]:
-    """Each on the same draws; the first is the guard, with which the others are compared."""
+def measure(scored: Sequence[Scored], sample: Sample, *, progress: Progress) -> list[Measured]:
+    """Each on the same draws; the first is the guard, with which the others are compared.
+
+    A draw resamples the prompts and, of what was fitted several times (permuted labels, untrained copies),
+    the copies too: the interval of the difference to them holds the luck of both. A value is the mean over
+    the copies.
+    """
     draws = sample.with_all()
-    own = _auroc(scored[0], sample.harmful, draws)
-    return [_measured(one, own if index else None, sample.harmful, draws) for index, one in enumerate(scored)]
+    own = auroc(ranked(scored[0].copies[0][0], sample.harmful, draws))
+    found: list[Measured] = []
+    for one in scored:
+        found.append(_measured(one, own if found else None, sample, draws))
+        progress("measuring", len(found), len(scored))
+    return found
 
 
 def rows(
-    guard: Scored, prompts: Sequence[Prompt], sample: Sample, behaviour: Behaviour | None
+    guard: Scored,
+    prompts: Sequence[Prompt],
+    sample: Sample,
+    behaviour: Behaviour | None,
+    *,
+    progress: Progress,
 ) -> tuple[Row, ...]:
     """One row a source, one an attack, and, where behaviour is known, one a decision."""
     draws = sample.with_all()
@@ -40,10 +55,12 @@ def rows(
             groups.setdefault(("attack", prompt.attack), []).append(index)
         if prompt in decisions:
             groups.setdefault(("decision", decisions[prompt]), []).append(index)
-    return tuple(
-        _row(kind, name, _marked(members, len(prompts)), scores, calibration, sample.harmful, draws)
-        for (kind, name), members in sorted(groups.items())
-    )
+    found: list[Row] = []
+    for (kind, name), members in sorted(groups.items()):
+        marked = _marked(members, len(prompts))
+        found.append(_row(kind, name, marked, scores, calibration, sample.harmful, draws))
+        progress("measuring sources, attacks and decisions", len(found), len(groups))
+    return tuple(found)
 
 
 def above_untrained(untrained: Measured | None) -> tuple[bool | None, str]:
@@ -61,10 +78,10 @@ def above_untrained(untrained: Measured | None) -> tuple[bool | None, str]:
 def _measured(
     one: Scored,
     own: Float[np.ndarray, " resample"] | None,
-    harmful: Bool[np.ndarray, " prompt"],
+    sample: Sample,
     draws: Float[np.ndarray, "resample prompt"],
 ) -> Measured:
-    n = len(harmful)
+    n = len(sample.harmful)
     if not one.copies:
         nothing = Estimate(value=None, n=n)
         return Measured(
@@ -78,27 +95,38 @@ def _measured(
             difference=None,
             unavailable=one.unavailable,
         )
-    levels = [ranked(scores, harmful, draws) for scores, _ in one.copies]
-    everyone = np.ones(n, dtype=bool)
-    right = [
-        share((scores >= calibration.threshold) == harmful, everyone, draws)
-        for scores, calibration in one.copies
-    ]
-    error = [
-        calibration_error(_probabilities(scores, calibration), harmful, draws)
-        for scores, calibration in one.copies
-    ]
-    this = np.mean([auroc(level) for level in levels], axis=0)
+    of_copies = [_figures(scores, calibration, sample.harmful, draws) for scores, calibration in one.copies]
+    area, right, caught_1, caught_5, error = (
+        sample.over_copies(np.stack(figure)) for figure in zip(*of_copies, strict=True)
+    )
     return Measured(
         name=one.name,
         copies=len(one.copies),
-        auroc=estimate(this, n=n),
-        accuracy=estimate(np.mean(right, axis=0), n=n),
-        tpr_at_1_fpr=estimate(np.mean([tpr_at_fpr(level, 0.01) for level in levels], axis=0), n=n),
-        tpr_at_5_fpr=estimate(np.mean([tpr_at_fpr(level, 0.05) for level in levels], axis=0), n=n),
-        calibration_error=estimate(np.mean(error, axis=0), n=n),
-        difference=None if own is None else estimate(own - this, n=n),
+        auroc=estimate(area, n=n),
+        accuracy=estimate(right, n=n),
+        tpr_at_1_fpr=estimate(caught_1, n=n),
+        tpr_at_5_fpr=estimate(caught_5, n=n),
+        calibration_error=estimate(error, n=n),
+        difference=None if own is None else estimate(own - area, n=n),
         scores=tuple(tuple(scores.tolist()) for scores, _ in one.copies),
+    )
+
+
+def _figures(
+    scores: Float[np.ndarray, " prompt"],
+    calibration: Calibration,
+    harmful: Bool[np.ndarray, " prompt"],
+    draws: Float[np.ndarray, "resample prompt"],
+) -> tuple[Float[np.ndarray, " resample"], ...]:
+    """AUROC, accuracy, TPR at 1 % and at 5 % FPR, and calibration error of one fit."""
+    levels = ranked(scores, harmful, draws)
+    right = (scores >= calibration.threshold) == harmful
+    return (
+        auroc(levels),
+        share(right, np.ones(len(harmful), dtype=bool), draws),
+        tpr_at_fpr(levels, 0.01),
+        tpr_at_fpr(levels, 0.05),
+        calibration_error(_probabilities(scores, calibration), harmful, draws),
     )
 
 
@@ -131,12 +159,6 @@ def _row(
         auroc=estimate(ranks, n=int(compared.sum())),
         against=against,
     )
-
-
-def _auroc(
-    one: Scored, harmful: Bool[np.ndarray, " prompt"], draws: Float[np.ndarray, "resample prompt"]
-) -> Float[np.ndarray, " resample"]:
-    return np.mean([auroc(ranked(scores, harmful, draws)) for scores, _ in one.copies], axis=0)
 
 
 def _probabilities(

@@ -1,48 +1,25 @@
 """Fitting a guard, from prompts to a manifest and its tensors. The public door is `Guard.fit`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from latentguard._progress import Progress
 from latentguard.beliefs import Behaviour
-from latentguard.data import Endings, data_hash
+from latentguard.data import data_hash
+from latentguard.guard.best import best, fit_cells
 from latentguard.guard.calibration import Calibration, calibrate
-from latentguard.guard.captured import Captured, capture_fit
-from latentguard.guard.cells import BOTH, Cells, Position, positions_of
-from latentguard.guard.choice import Choice, choose, mask, windows
-from latentguard.guard.fitting_data import FittingData, is_harmful, text_hash
+from latentguard.guard.captured import Captured, capture_fit, staged
+from latentguard.guard.cells import BOTH, Cells, positions_read
+from latentguard.guard.choice import Choice, mask
+from latentguard.guard.fitting_data import FittingData, is_harmful
 from latentguard.guard.manifest import Fitted, FittedOn, FittedUntrained, Manifest
-from latentguard.guard.methods import fit_probe
-from latentguard.guard.probe import Method, Probe
-from latentguard.guard.refusal import AT, RefusalFit, clusters_among, fit_refusal, refusal_scores
+from latentguard.guard.options import Options
+from latentguard.guard.probe import Probe
+from latentguard.guard.refusal import AT, RefusalFit, check_knows, clusters_among, fit_refusal, refusal_scores
+from latentguard.guard.relatives import remembered_as
 from latentguard.guard.text_baselines import TextBaselines, fit_text_baselines
 from latentguard.guard.untrained import fit_untrained
 from latentguard.lm import LanguageModel
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a fit was asked for; several methods or positions mean: choose on validation."""
-
-    methods: tuple[Method, ...]
-    positions: tuple[Position, ...]
-    slots: tuple[int, ...] | None
-    endings: Endings
-    target_fpr: float | None
-    untrained_copies: int
-    permutations: int
-    seed: int
-
-    def runs(self, deepest: int) -> list[tuple[int, ...]]:
-        """The runs of slots to compare, none deeper than `deepest`."""
-        return windows(deepest) if self.slots is None else [self.slots]
-
-    def slots_read(self, n_blocks: int) -> tuple[int, ...]:
-        """Every slot that any run holds."""
-        return tuple(range(1, n_blocks + 1)) if self.slots is None else self.slots
 
 
 def fit(
@@ -64,19 +41,29 @@ def fit(
         slots=slots,
         progress=progress,
     )
-    choice, probe = _best(captured, options, model.n_blocks)
+    choice, probe = best(
+        captured,
+        methods=options.methods,
+        positions=options.positions,
+        runs=options.runs(model.n_blocks),
+        progress=progress,
+    )
     refusal = _refusal(captured, data, behaviour, options, model.n_blocks) if why_not is None else None
     tensors = _tensors(captured, choice, probe, refusal)
     calibrations = _calibrations(captured, data, choice, probe, refusal, options)
     for number in range(options.permutations):
-        permuted = _permuted(captured, data, choice, options.seed + number)
         name = f"permuted_{number}"
+        permuted = _permuted(
+            captured, data, choice, options.seed + number, staged(progress, f"permutation {number}")
+        )
         calibrations[name] = _calibrated(permuted, captured, choice.cells, data, options)
         tensors |= {f"{name}.weights": permuted.weights, f"{name}.bias": permuted.bias}
+    progress("fitting text baselines", 0, 1)
     text = fit_text_baselines(data.train)
+    progress("fitting text baselines", 1, 1)
     calibrations |= _text_calibrations(text, data, options)
     del captured
-    untrained = _untrained(model, data, choice, options, tensors, calibrations, progress)
+    untrained = _untrained(model, data, max(choice.cells.slots), options, tensors, calibrations, progress)
     manifest = Manifest(
         model=model.identity(),
         fitted=_fitted(choice, options),
@@ -94,34 +81,16 @@ def fit(
 
 def _positions_read(options: Options, *, with_refusal: bool) -> tuple[str, ...]:
     """t_inst for the harmfulness centroids, what the probe may read, and where refusal is read."""
-    wanted = {"t_inst", *(name for one in options.positions for name in positions_of(one))}
-    return tuple(name for name in BOTH if name in wanted or (with_refusal and name == AT))
+    wanted = {"t_inst", *positions_read(options.positions), *((AT,) if with_refusal else ())}
+    return tuple(name for name in BOTH if name in wanted)
 
 
 def _refusal_unavailable(behaviour: Behaviour | None, data: FittingData) -> tuple[str | None, dict[str, int]]:
     if behaviour is None:
         return "the model was not asked to reply when this guard was fitted", {}
+    check_knows(behaviour, data.train)
     part, found = clusters_among(behaviour, data.train)
     return found.too_few, part.counts()
-
-
-def _best(captured: Captured, options: Options, n_blocks: int) -> tuple[Choice, Probe]:
-    """Fit every method on every cell, choose on validation, and keep the probe of the chosen cells."""
-    wanted = {name for position in options.positions for name in positions_of(position)}
-    read = Cells(tuple(name for name in BOTH if name in wanted), captured.train.slots)
-    states, validation = read.of(captured.train), read.of(captured.validation)
-    probes: dict[Method, Probe] = {
-        method: fit_probe(states, captured.train_harmful, method) for method in options.methods
-    }
-    scores: dict[Method, Tensor] = {method: probe.cell_scores(validation) for method, probe in probes.items()}
-    choice = choose(
-        scores,
-        read,
-        captured.validation_harmful,
-        positions=options.positions,
-        slots=options.runs(n_blocks),
-    )
-    return choice, probes[choice.method].at(choice.cells.within(read))
 
 
 def _refusal(
@@ -198,22 +167,24 @@ def _text_calibrations(text: TextBaselines, data: FittingData, options: Options)
     }
 
 
-def _permuted(captured: Captured, data: FittingData, choice: Choice, seed: int) -> Probe:
+def _permuted(captured: Captured, data: FittingData, choice: Choice, seed: int, progress: Progress) -> Probe:
     """The guard's method on the guard's cells, with the labels of the training prompts shuffled."""
     labels = is_harmful(data.train)
     shuffled = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
     label_of = {prompt: bool(label) for prompt, label in zip(data.train, shuffled, strict=True)}
-    return fit_probe(
+    return fit_cells(
         choice.cells.of(captured.train),
         mask(label_of[owner] for owner in captured.train_owners),
         choice.method,
+        stage=f"fitting {choice.method}",
+        progress=progress,
     )
 
 
 def _untrained(
     model: LanguageModel,
     data: FittingData,
-    choice: Choice,
+    deepest: int,
     options: Options,
     tensors: dict[str, Tensor],
     calibrations: dict[str, Calibration],
@@ -226,9 +197,9 @@ def _untrained(
             model,
             data,
             seed=options.seed + number,
-            method=choice.method,
-            position="both" if len(choice.cells.positions) > 1 else _single(choice.cells.positions),
-            runs=options.runs(max(choice.cells.slots)),
+            methods=options.methods,
+            positions=options.positions,
+            runs=options.runs(deepest),
             endings=options.endings,
             target_fpr=options.target_fpr,
             progress=progress,
@@ -238,10 +209,6 @@ def _untrained(
         tensors |= {f"{name}.weights": found.probe.weights, f"{name}.bias": found.probe.bias}
         records.append(found.record)
     return tuple(records)
-
-
-def _single(positions: Sequence[str]) -> Position:
-    return "t_inst" if positions[0] == "t_inst" else "t_post_inst"
 
 
 def _fitted(choice: Choice, options: Options) -> Fitted:
@@ -266,5 +233,7 @@ def _fitted_on(data: FittingData) -> FittedOn:
         validation_harmless=int((~validation).sum()),
         train_hash=data_hash(data.train),
         validation_hash=data_hash(data.validation),
-        seen=tuple(sorted({text_hash(prompt) for prompt in (*data.train, *data.validation)})),
+        seen=tuple(
+            sorted({mark for prompt in (*data.train, *data.validation) for mark in remembered_as(prompt)})
+        ),
     )

@@ -136,7 +136,7 @@ def _check_shapes(folder: Path, manifest: Manifest, tensors: dict[str, Tensor]) 
         f"permuted_{n}": cells for n in range(manifest.permutations)
     }
     for number, copy in enumerate(manifest.untrained):
-        expected[f"untrained_{number}"] = len(fitted.positions) * len(copy.slots)
+        expected[f"untrained_{number}"] = len(copy.positions) * len(copy.slots)
     shapes: dict[str, list[int]] = {}
     for name, n_cells in expected.items():
         shapes |= {f"{name}.weights": [n_cells, hidden], f"{name}.bias": [n_cells]}

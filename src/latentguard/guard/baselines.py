@@ -5,7 +5,7 @@ length             number of characters
 final_punctuation  the ending alone
 tfidf              logistic regression on TF-IDF words and word pairs
 refusal_belief     is the model going to refuse, read at t_post_inst
-untrained          the same pipeline on re-initialised copies of the model
+untrained          the same pipeline, its whole choice included, on re-initialised copies of the model
 
 All were fitted on the guard's training prompts and calibrated on its validation prompts.
 """
@@ -72,9 +72,8 @@ def _untrained(
         found = score_untrained(
             model,
             record,
-            probe_named(tensors, name, manifest),
+            probe_named(tensors, name, record.method),
             prompts,
-            positions=manifest.fitted.positions,
             deepest_slot=manifest.deepest_slot,
             progress=progress,
         )

@@ -1,6 +1,6 @@
 """Cells: the (position, slot) pairs that a guard reads, and their place in a tensor of states."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -53,3 +53,9 @@ class Cells:
 def positions_of(position: Position) -> tuple[str, ...]:
     """The positions that a choice of position reads."""
     return BOTH if position == "both" else (position,)
+
+
+def positions_read(choices: Iterable[Position]) -> tuple[str, ...]:
+    """The positions that any of several choices reads, t_inst first."""
+    wanted = {name for position in choices for name in positions_of(position)}
+    return tuple(name for name in BOTH if name in wanted)

@@ -24,7 +24,10 @@ class Record(BaseModel):
 
 
 class Measured(Record):
-    """The guard, or one baseline, on the evaluated prompts. Each value is a mean over its copies."""
+    """The guard, or one baseline, on the evaluated prompts. Each value is a mean over its copies.
+
+    Every draw behind an interval resamples the prompts and, where there are several, the copies.
+    """
 
     name: str
     """guard, permuted_labels, length, final_punctuation, refusal_belief, tfidf or untrained."""
@@ -36,7 +39,8 @@ class Measured(Record):
     tpr_at_5_fpr: Estimate
     calibration_error: Estimate
     difference: Estimate | None
-    """AUROC of the guard minus AUROC of this, by paired bootstrap; None for the guard itself."""
+    """AUROC of the guard minus AUROC of this, by paired bootstrap over prompts and over the copies of this;
+    None for the guard itself."""
     unavailable: str | None = None
     scores: tuple[tuple[float, ...], ...] = Field(default=(), exclude=True, repr=False)
     """For each copy, the score of each evaluated prompt; not written to JSON."""
@@ -57,7 +61,7 @@ class Row(Record):
 
 
 class Evaluation(Record):
-    """Everything measured, with 95 % bootstrap intervals."""
+    """Everything measured, with 95 % bootstrap intervals over prompts, and over copies if there are any."""
 
     model: str
     method: str
@@ -68,7 +72,7 @@ class Evaluation(Record):
     n_harmful: int
     n_harmless: int
     left_out_seen: int
-    """Prompts of the fit or its validation that were given here, and left out."""
+    """Prompts of the fit or its validation, and their relatives, that were given here, and left out."""
     left_out_unlabelled: int
     resamples: int
     seed: int
@@ -115,7 +119,8 @@ class Evaluation(Record):
     ) -> Estimate:
         """Mean AUROC over pairs of a harmful and a harmless source, optionally minus that of a baseline.
 
-        Sources default to all; the interval resamples prompts within sources, paired for a difference.
+        Sources default to all. The interval resamples prompts within sources, paired for a difference, and
+        the copies of what was fitted several times.
         """
         self._copies(name)
         sample = Sample.of(self.prompts, resamples=self.resamples, seed=self.seed)
@@ -123,25 +128,29 @@ class Evaluation(Record):
         if not pairs:
             return Estimate(value=None, n=0)
         draws = sample.with_all()
-        values = self._pair_means(name, pairs, sample.harmful, draws)
+        values = self._pair_means(name, pairs, sample, draws)
         if minus is not None:
-            values = values - self._pair_means(minus, pairs, sample.harmful, draws)
+            values = values - self._pair_means(minus, pairs, sample, draws)
         return estimate(values, n=int(np.any(list(pairs.values()), axis=0).sum()))
 
     def _pair_means(
         self,
         name: str,
         pairs: dict[tuple[str, str], Bool[np.ndarray, " prompt"]],
-        harmful: Bool[np.ndarray, " prompt"],
+        sample: Sample,
         draws: Float[np.ndarray, "resample prompt"],
     ) -> Float[np.ndarray, " resample"]:
-        copies = self._copies(name)
-        found = [
-            auroc(ranked(copy[chosen], harmful[chosen], draws[:, chosen]))
-            for copy in copies
-            for chosen in pairs.values()
+        means = [
+            np.mean(
+                [
+                    auroc(ranked(copy[chosen], sample.harmful[chosen], draws[:, chosen]))
+                    for chosen in pairs.values()
+                ],
+                axis=0,
+            )
+            for copy in self._copies(name)
         ]
-        return np.mean(found, axis=0)
+        return sample.over_copies(np.stack(means))
 
     def _copies(self, name: str) -> list[Float[np.ndarray, " prompt"]]:
         measured = self.guard if name == "guard" else self.baseline(name)

@@ -13,24 +13,25 @@ from latentguard.data import Endings, Prompt, Split, data_hash
 from latentguard.errors import TooFewPrompts
 from latentguard.guard import artefact
 from latentguard.guard._evaluate import above_untrained, measure, rows
-from latentguard.guard._fit import Options, fit
+from latentguard.guard._fit import fit
 from latentguard.guard.baselines import with_baselines
 from latentguard.guard.cells import Position
 from latentguard.guard.evaluation import Evaluation
-from latentguard.guard.fitting_data import Promptlike, fitting_data, prompts_of, text_hash
+from latentguard.guard.fitting_data import Promptlike, fitting_data, labelled_prompts, prompts_of
 from latentguard.guard.manifest import Manifest
+from latentguard.guard.options import Options, known
 from latentguard.guard.probe import Method
+from latentguard.guard.refusal import check_knows
+from latentguard.guard.relatives import recognised_by
 from latentguard.guard.sampling import RESAMPLES, Sample
 from latentguard.guard.scoring import Scores, joined, needs, scored, verdicts
 from latentguard.guard.verdict import Verdicts
 from latentguard.lm import LanguageModel
 
 PROMPTS_AT_ONCE = 512
-AUTO_METHODS: tuple[Method, ...] = ("belief", "mean_difference", "lda")
-AUTO_POSITIONS: tuple[Position, ...] = ("t_inst", "t_post_inst", "both")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Guard:
     """A fitted guard beside the model it reads. Made by `Guard.fit` or `Guard.load`."""
 
@@ -68,21 +69,23 @@ class Guard:
         does with the training prompts: `behaviour` as observed before, "observe" to let it reply now, "skip"
         to do without.
 
-        Raises `TooFewPrompts` where a class is missing, `ValueError` for options that make no sense.
+        Before anything is run it raises `ValueError` for options that make no sense, `TooFewPrompts` where a
+        class is missing, and `BadData` where a text is in both classes or a prompt carries the other label.
         """
-        if target_fpr is not None and not 0 <= target_fpr <= 1:
-            raise ValueError(f"target_fpr is a share between 0 and 1, not {target_fpr}")
-        data = fitting_data(harmful, harmless, validation, seed=seed)
-        options = Options(
-            methods=AUTO_METHODS if method == "auto" else (method,),
-            positions=AUTO_POSITIONS if position == "auto" else (position,),
-            slots=None if slots == "auto" else _slots(slots, model),
+        options = Options.of(
+            method=method,
+            position=position,
+            slots=slots,
             endings=endings,
             target_fpr=target_fpr,
             untrained_copies=untrained_copies,
             permutations=permutations,
             seed=seed,
+            n_blocks=model.n_blocks,
         )
+        if not isinstance(behaviour, Behaviour):
+            known("behaviour", behaviour, ("observe", "skip"), "a Behaviour")
+        data = fitting_data(harmful, harmless, validation, seed=seed)
         if behaviour == "observe":
             seen = observe(model, [*data.train, *data.validation], progress=progress)
         else:
@@ -91,7 +94,10 @@ class Guard:
         return cls(model=model, manifest=manifest, tensors=tensors)
 
     def score(self, prompts: Sequence[Promptlike], *, progress: Progress = silent) -> Verdicts:
-        """One verdict a prompt, in order; prompts are read as they are, to the deepest slot used."""
+        """One verdict a prompt, in order; prompts are read as they are, to the deepest slot used.
+
+        Raises `ValueError` for one prompt in place of a list.
+        """
         given = prompts_of(prompts)
         return Verdicts(
             verdicts(self._scores(given, progress), self.manifest, self.transfer), [one.text for one in given]
@@ -108,20 +114,25 @@ class Guard:
     ) -> Evaluation:
         """Measure the guard and its baselines on labelled prompts.
 
-        Prompts that the guard was fitted or chosen on are left out and counted, unlabelled ones too. With
-        `behaviour` (the model's decisions on these prompts), rows for the accepted and the refused ones are
-        added. Raises `TooFewPrompts` where a class is empty after that.
+        Prompts that the guard was fitted or chosen on are left out and counted, however they end, and so are
+        their relatives by `id` and `base_id` (a wrapping, a translation, the other half of a pair); so are
+        unlabelled ones. With `behaviour` (the model's decisions on these prompts), rows for the accepted and
+        the refused ones are added. Raises `TooFewPrompts` where a class is empty after that, `ValueError` for
+        anything but a list of `Prompt`, and for a behaviour that knows none of them.
         """
+        given = labelled_prompts(labelled, "evaluated")
         seen = frozenset(self.manifest.data.seen)
-        with_label = [one for one in labelled if one.label is not None]
-        prompts = [one for one in with_label if text_hash(one) not in seen]
+        with_label = [one for one in given if one.label is not None]
+        prompts = [one for one in with_label if seen.isdisjoint(recognised_by(one))]
         _check_classes(prompts, n_seen=len(with_label) - len(prompts))
+        if behaviour is not None:
+            check_knows(behaviour, prompts)
         scores = self._scores(prompts, progress, permutations=self.manifest.permutations)
         everything = with_baselines(
             self.model, self.manifest, self.tensors, prompts, scores, progress=progress
         )
         sample = Sample.of(prompts, resamples=resamples, seed=seed)
-        guard, *baselines = measure(everything, sample)
+        guard, *baselines = measure(everything, sample, progress=progress)
         above, statement = above_untrained(next((one for one in baselines if one.name == "untrained"), None))
         fitted = self.manifest.fitted
         return Evaluation(
@@ -134,13 +145,13 @@ class Guard:
             n_harmful=int(sample.harmful.sum()),
             n_harmless=int((~sample.harmful).sum()),
             left_out_seen=len(with_label) - len(prompts),
-            left_out_unlabelled=len(labelled) - len(with_label),
+            left_out_unlabelled=len(given) - len(with_label),
             resamples=resamples,
             seed=seed,
             data_hash=data_hash(prompts),
             guard=guard,
             baselines=tuple(baselines),
-            rows=rows(everything[0], prompts, sample, behaviour),
+            rows=rows(everything[0], prompts, sample, behaviour, progress=progress),
             above_untrained=above,
             statement=statement,
             prompts=tuple(prompts),
@@ -148,7 +159,12 @@ class Guard:
         )
 
     def save(self, folder: str | Path) -> None:
-        """Write guard.safetensors and guard.json into `folder`, whole or not at all."""
+        """Write guard.safetensors and guard.json into `folder`, whole or not at all.
+
+        No prompt is written, but guard.json holds words of them: the terms of the TF-IDF baseline are the
+        words and word pairs of the training prompts, the 20,000 most frequent at most. Keep the folder as
+        private as those prompts are.
+        """
         artefact.write(Path(folder), self.manifest, self.tensors)
 
     @classmethod
@@ -168,12 +184,23 @@ class Guard:
         found: list[str] = []
         if self.manifest.refusal_unavailable is not None:
             found.append(f"refusal belief and verdict unavailable: {self.manifest.refusal_unavailable}")
+            found.append(
+                "the harmfulness belief is fitted on the labels of the prompts, whatever the model did"
+            )
         if self.transfer:
             found.append(f"fitted on {self.manifest.model.name}; {', '.join(self.transfer)} differ here")
         given = self.model.identity().dtype
         if given != self.manifest.model.dtype:
             found.append(f"fitted in {self.manifest.model.dtype}, read here in {given}")
         return tuple(found)
+
+    def __repr__(self) -> str:
+        """What it reads of which model; the tensors and the record have displays of their own."""
+        fitted = self.manifest.fitted
+        read = (
+            f"{fitted.method} at {' and '.join(fitted.positions)}, slots {', '.join(map(str, fitted.slots))}"
+        )
+        return f"Guard({self.model.name!r}: {read}; flags from {self.manifest.calibration.threshold:.4g})"
 
     def _scores(self, prompts: Sequence[Prompt], progress: Progress, *, permutations: int = 0) -> Scores:
         """Scores of prompts, some hundreds at a time: their states never all lie in memory."""
@@ -190,21 +217,12 @@ class Guard:
         return joined(parts)
 
 
-def _slots(slots: Sequence[int], model: LanguageModel) -> tuple[int, ...]:
-    chosen = tuple(sorted(set(slots)))
-    if not chosen or chosen[0] < 0 or chosen[-1] > model.n_blocks:
-        raise ValueError(
-            f"slots are among 0 to {model.n_blocks} for this model, at least one; got {list(slots)}"
-        )
-    return chosen
-
-
 def _check_classes(prompts: Sequence[Prompt], *, n_seen: int) -> None:
     harmful = sum(prompt.label == "harmful" for prompt in prompts)
     if min(harmful, len(prompts) - harmful) == 0:
         raise TooFewPrompts(
             f"an evaluation needs both classes; there are {harmful} harmful and "
             f"{len(prompts) - harmful} harmless prompts, "
-            f"after {n_seen} that the guard was fitted on were left out.\n"
+            f"after {n_seen} that the guard was fitted on, or their relatives, were left out.\n"
             "  Give labelled prompts of both classes that are not in the fitting data."
         )

@@ -11,7 +11,8 @@ from latentguard.guard.probe import Method
 from latentguard.guard.text_baselines import TextBaselines
 from latentguard.lm import Identity
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: a copy's own method and positions, and what relatives of a fitted prompt are recognised by."""
 
 
 class Record(BaseModel):
@@ -27,7 +28,7 @@ class Fitted(Record):
     positions: tuple[str, ...]
     slots: tuple[int, ...]
     validation_auroc: float
-    """AUROC on the validation prompts that the choice was made on; the best of `considered` candidates."""
+    """AUROC on the validation prompts on which this one of `considered` candidates was chosen: no test."""
     considered: int
     target_fpr: float | None
     endings: Endings
@@ -52,13 +53,22 @@ class FittedRefusal(Record):
 
 
 class FittedUntrained(Record):
-    """The same pipeline fitted on one re-initialised copy of the model."""
+    """The same pipeline fitted on one re-initialised copy of the model: its own choice, by the same rule."""
 
     seed: int
     fingerprint: str
+    method: Method
+    positions: tuple[str, ...]
     slots: tuple[int, ...]
-    """The copy's own choice of slots, by the same rule, no deeper than the guard's."""
+    """No deeper than the guard's deepest."""
     validation_auroc: float
+    considered: int
+    """Candidates that the copy chose among."""
+
+    @property
+    def cells(self) -> Cells:
+        """The (position, slot) pairs read for the copy's score."""
+        return Cells(self.positions, self.slots)
 
 
 class FittedOn(Record):
@@ -71,13 +81,13 @@ class FittedOn(Record):
     train_hash: str
     validation_hash: str
     seen: tuple[str, ...]
-    """Short hashes of every training and validation prompt; no text."""
+    """Short hashes by which these prompts and their relatives are recognised; no text and no id."""
 
 
 class Manifest(Record):
     """A guard without its tensors."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     model: Identity
     fitted: Fitted
     refusal: FittedRefusal | None

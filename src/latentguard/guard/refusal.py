@@ -27,6 +27,17 @@ class RefusalFit:
     negative: Float[Tensor, "slot hidden"]
 
 
+def check_knows(behaviour: Behaviour, prompts: Sequence[Prompt]) -> None:
+    """Raises `ValueError` where `behaviour` knows none of `prompts`: its counts would all be 0."""
+    if frozenset(prompts).isdisjoint(behaviour.prompts):
+        raise ValueError(
+            f"the behaviour given holds {len(behaviour.prompts)} prompts, none of them among the "
+            f"{len(prompts)} that it is wanted for.\n"
+            "  A prompt is known again by everything about it, its label too: observe the prompts that are "
+            "given here, with their labels."
+        )
+
+
 def clusters_among(behaviour: Behaviour, prompts: Sequence[Prompt]) -> tuple[Behaviour, Clusters]:
     """The behaviour of `prompts` alone, and its clusters; prompts without a reply are left out."""
     wanted = frozenset(prompts)

@@ -1,4 +1,4 @@
-"""The bootstrap over evaluated prompts: one set of draws for everything, so that differences are paired."""
+"""The bootstrap over evaluated prompts and over copies: one set of draws, so that differences are paired."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from latentguard.data import Prompt
 from latentguard.guard.metrics import resampled
+from latentguard.guard.relatives import request_numbers
 from latentguard.guard.statistics import Estimate
 
 RESAMPLES = 2000
@@ -20,31 +21,42 @@ SMALLEST_STRATUM = 8
 class Sample:
     """Labels of the evaluated prompts and how often each was drawn in each resample.
 
-    Prompts with one `base_id` are drawn together. Groups of the same classes and sources form a stratum;
-    strata of few groups are drawn as one, because a group alone in its stratum would never vary.
+    Prompts of one request are drawn together: those with one `base_id`, and the row that it names. Groups of
+    the same classes and sources form a stratum; strata of few groups are drawn as one, because a group alone
+    in its stratum would never vary.
     """
 
     harmful: Bool[np.ndarray, " prompt"]
     draws: Float[np.ndarray, "resample prompt"]
+    seed: int
 
     @classmethod
     def of(cls, prompts: Sequence[Prompt], *, resamples: int, seed: int) -> "Sample":
         """Draw `resamples` times; 0 draws nothing."""
-        groups = _numbered(
-            [
-                ("base", one.base_id) if one.base_id else ("row", str(index))
-                for index, one in enumerate(prompts)
-            ]
-        )
+        groups = request_numbers(prompts)
         strata = _strata(groups, prompts)
         return cls(
             harmful=np.array([one.label == "harmful" for one in prompts], dtype=bool),
             draws=resampled(np.array(groups), np.array(strata), resamples=resamples, seed=seed),
+            seed=seed,
         )
 
     def with_all(self) -> Float[np.ndarray, "resample prompt"]:
         """The draws, below a first row that takes every prompt once."""
         return np.concatenate([np.ones((1, len(self.harmful)), dtype=self.draws.dtype), self.draws])
+
+    def over_copies(self, values: Float[np.ndarray, "copy resample"]) -> Float[np.ndarray, " resample"]:
+        """The mean over copies: all alike in the first row, resampled with replacement in every draw.
+
+        The same draws of copies for every value of one sample. One copy has no spread; the spread of k copies
+        comes out too small by (k - 1) / k, as that of any small sample does.
+        """
+        n = len(values)
+        # Another stream than the one that drew the prompts: the two kinds of luck are independent.
+        generator = np.random.default_rng([self.seed, 1])
+        drawn = generator.multinomial(n, np.full(n, 1 / n), size=len(self.draws))
+        shares = np.concatenate([np.ones((1, n)), drawn]) / n
+        return (shares.T * values).sum(axis=0)
 
 
 def estimate(values: Float[np.ndarray, " resample"], *, n: int) -> Estimate:

@@ -10,7 +10,7 @@ from torch import Tensor
 from latentguard.beliefs import cell_of, layer_scores
 from latentguard.guard.cells import Cells
 from latentguard.guard.manifest import Manifest
-from latentguard.guard.probe import Probe
+from latentguard.guard.probe import Method, Probe
 from latentguard.guard.refusal import AT, refusal_scores
 from latentguard.guard.verdict import Verdict
 from latentguard.lm import States
@@ -58,13 +58,9 @@ def needs(manifest: Manifest) -> Needs:
     return Needs(tuple(sorted(read)), tuple(sorted(slots)))
 
 
-def probe_named(tensors: dict[str, Tensor], name: str, manifest: Manifest) -> Probe:
-    """One of the probes that a guard holds: its own, a permuted one, or an untrained copy's."""
-    return Probe(
-        tensors[f"{name}.weights"],
-        tensors[f"{name}.bias"],
-        unit_length=manifest.fitted.method == "belief",
-    )
+def probe_named(tensors: dict[str, Tensor], name: str, method: Method) -> Probe:
+    """One of the probes that a guard holds, fitted by `method`: its own, a permuted one, or a copy's."""
+    return Probe(tensors[f"{name}.weights"], tensors[f"{name}.bias"], unit_length=method == "belief")
 
 
 def scored(
@@ -85,7 +81,7 @@ def scored(
     ).mean(dim=1)
     read = manifest.fitted.cells.of(states)
     own, *permuted = [
-        probe_named(tensors, name, manifest).scores(read).double().numpy()
+        probe_named(tensors, name, manifest.fitted.method).scores(read).double().numpy()
         for name in ("probe", *(f"permuted_{number}" for number in range(permutations)))
     ]
     return Scores(own, belief.double().numpy(), refusal, tuple(permuted))

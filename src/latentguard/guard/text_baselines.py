@@ -16,10 +16,15 @@ from sklearn.linear_model import LogisticRegression
 from latentguard.data import Prompt, final_punctuation
 
 MOST_TERMS = 20_000
+"""Most words and word pairs that are kept of the training prompts."""
 
 
 class TextBaselines(BaseModel):
-    """The fitted parameters of the three text baselines; plain numbers and words, so that JSON holds them."""
+    """The fitted parameters of the three text baselines; plain numbers and words, so that JSON holds them.
+
+    The words are those of the training prompts: every word and pair of neighbouring words, the `MOST_TERMS`
+    most frequent at most. They are no prompts, but say much of what the prompts were about.
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,8 +1,8 @@
 """The same guard on untrained copies of the same model: what its architecture alone can do.
 
 A random network is a good bag-of-words feature map. A copy goes through the guard's own pipeline: the same
-prompts and endings, method and positions, its own slots chosen by the same rule on the same validation
-prompts, from the slots no deeper than the guard's deepest.
+prompts and endings, every method and position that the fit was allowed, its own choice among them by the same
+rule on the same validation prompts, from the slots no deeper than the guard's deepest.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,12 @@ from jaxtyping import Float
 
 from latentguard._progress import Progress
 from latentguard.data import Endings, Prompt
+from latentguard.guard.best import best
 from latentguard.guard.calibration import Calibration, calibrate
 from latentguard.guard.captured import capture_fit, staged
-from latentguard.guard.cells import Cells, Position, positions_of
-from latentguard.guard.choice import choose
+from latentguard.guard.cells import Position, positions_read
 from latentguard.guard.fitting_data import FittingData, is_harmful
 from latentguard.guard.manifest import FittedUntrained
-from latentguard.guard.methods import fit_probe
 from latentguard.guard.probe import Method, Probe
 from latentguard.lm import LanguageModel
 
@@ -38,45 +37,41 @@ def fit_untrained(
     data: FittingData,
     *,
     seed: int,
-    method: Method,
-    position: Position,
+    methods: Sequence[Method],
+    positions: Sequence[Position],
     runs: Sequence[Sequence[int]],
     endings: Endings,
     target_fpr: float | None,
     progress: Progress,
 ) -> UntrainedFit:
-    """Fit one copy; its weights are gone when this returns."""
-    positions = positions_of(position)
+    """Fit one copy: of `methods`, `positions` and `runs` it chooses as the guard did.
+
+    Only positions that one of `positions` reads are captured. The copy's weights are gone when this returns.
+    """
+    staged_here = staged(progress, f"untrained copy {seed}")
     slots = tuple(sorted({slot for run in runs for slot in run}))
     copy = model.reinitialised(seed, deepest_slot=slots[-1])
     captured = capture_fit(
         copy,
         data,
         endings=endings,
-        positions=positions,
+        positions=positions_read(positions),
         slots=slots,
-        progress=staged(progress, f"untrained copy {seed}"),
+        progress=staged_here,
     )
-    read = Cells(positions, slots)
-    probe = fit_probe(read.of(captured.train), captured.train_harmful, method)
-    scores = probe.cell_scores(read.of(captured.validation))
-    found = choose(
-        {method: scores},
-        read,
-        captured.validation_harmful,
-        positions=(position,),
-        slots=runs,
-    )
-    cells = found.cells.within(read)
-    written = probe.cell_scores(read.of(captured.written))[:, cells].mean(dim=1)
+    found, probe = best(captured, methods=methods, positions=positions, runs=runs, progress=staged_here)
+    written = probe.scores(found.cells.of(captured.written))
     return UntrainedFit(
         record=FittedUntrained(
             seed=seed,
             fingerprint=copy.identity().fingerprint,
+            method=found.method,
+            positions=found.cells.positions,
             slots=found.cells.slots,
             validation_auroc=found.auroc,
+            considered=found.considered,
         ),
-        probe=probe.at(cells),
+        probe=probe,
         calibration=calibrate(
             written.double().numpy(), is_harmful(data.validation).numpy(), target_fpr=target_fpr
         ),
@@ -89,7 +84,6 @@ def score_untrained(
     probe: Probe,
     prompts: Sequence[Prompt],
     *,
-    positions: tuple[str, ...],
     deepest_slot: int,
     progress: Progress,
 ) -> Float[np.ndarray, " prompt"] | None:
@@ -99,8 +93,8 @@ def score_untrained(
         return None
     states = copy.capture(
         [prompt.messages for prompt in prompts],
-        positions=positions,
+        positions=record.positions,
         slots=record.slots,
         progress=staged(progress, f"untrained copy {record.seed}"),
     )
-    return probe.scores(Cells(positions, record.slots).of(states)).double().numpy()
+    return probe.scores(record.cells.of(states)).double().numpy()

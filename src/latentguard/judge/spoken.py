@@ -48,7 +48,8 @@ def spoken(text: str) -> str:
     """
     answered = without_thinking(text).translate(_INVISIBLE).lstrip()[:READ_CHARACTERS]
     composed = unicodedata.normalize("NFKC", answered.translate(_APOSTROPHES | _QUOTES))
-    plain = _EMPHASIS.sub("", composed).casefold().strip()
+    # The normal form of one character can be eighteen.
+    plain = _EMPHASIS.sub("", composed).casefold()[:READ_CHARACTERS].strip()
     return plain if any(character.isalnum() for character in plain) else ""
 
 

@@ -22,7 +22,7 @@ from latentguard.report.direction_cosines import direction_cosines
 from latentguard.report.findings import findings
 from latentguard.report.guard_record import FittedGuard, fit_guard, guard_record, misread
 from latentguard.report.limits import limits, limits_line
-from latentguard.report.readings import Fitted, Observed, fit_both, observe_all
+from latentguard.report.readings import BOTH_ENDINGS, Fitted, Observed, fit_both, observe_all
 from latentguard.report.schema import Audit, Provenance, TemplateView
 from latentguard.report.separation import plane_points, separation
 from latentguard.report.slot_panels import slot_panels
@@ -49,7 +49,7 @@ def audit(
         with clock("replies"):
             observed = observe_all(model, data, progress=progress)
         with clock("beliefs"):
-            fitted = fit_both(model, observed.train, observed.measured.prompts, progress=progress)
+            fitted = fit_both(model, observed.train, observed.measured.prompts, seed=seed, progress=progress)
         with clock("guard"):
             found = fit_guard(model, data, observed, seed=seed, progress=progress)
     provenance = _provenance(model, data, seed=seed, command=command, seconds=clock.seconds)
@@ -65,27 +65,32 @@ def _assembled(
     provenance: Provenance,
     template: TemplateView,
 ) -> Audit:
-    balanced = fitted["balanced"]
-    behaviour = behaviour_record(observed.fitting, observed.measured, balanced.reading)
-    apart = separation(observed.measured, balanced.beliefs, balanced.reading, seed=provenance.seed)
-    cosines = tuple(direction_cosines(one.reading) for one in fitted.values())
+    measured, seed = observed.measured, provenance.seed
+    behaviour = behaviour_record(observed.fitting, measured, fitted["balanced"].reading)
+    apart, apart_as_written = (
+        separation(measured, fitted[endings].beliefs, fitted[endings].reading, seed=seed)
+        for endings in BOTH_ENDINGS
+    )
+    cosines = tuple(direction_cosines(one.reading, one.cosine_draws) for one in fitted.values())
     guard = guard_record(found)
-    wrong, wrong_total = misread(found, observed.measured)
-    cells = observed.measured.cells()
+    wrong, wrong_total = misread(found, measured)
+    cells = measured.cells()
     panels = [panel for one in fitted.values() for panel in slot_panels(one.reading, one.beliefs, cells)]
     model, parts = provenance.model, provenance.data
     return Audit(
         title=PurePath(model.name).name or model.name,
-        findings=findings(behaviour, apart, cosines, guard),
+        findings=findings(behaviour, apart, apart_as_written, cosines, guard),
         limits_line=limits_line(model, parts, guard, is_organism=data.is_organism),
         limits=limits(model, parts, behaviour, apart, guard, is_organism=data.is_organism, given=data.limits),
         provenance=provenance,
         template=template,
         behaviour=behaviour,
         separation=apart,
+        separation_as_written=apart_as_written,
         panels=tuple(panels),
-        plane=plane_points(observed.measured, balanced.beliefs),
-        plane_slots=f"train prompts with balanced endings, mean over slots {_all_slots(model.blocks)}",
+        plane=plane_points(measured, fitted["balanced"].beliefs, fitted["as_written"].beliefs),
+        plane_belief=f"mean layer score over slots {_all_slots(model.blocks)}; centroids of train prompts, "
+        f"{panels[0].clusters}",
         cosines=cosines,
         guard=guard,
         misread=wrong,

@@ -9,8 +9,9 @@ from latentguard import organism
 from latentguard.data import LABELS, Prompt, Split, data_hash, split
 from latentguard.data.contrast import contrast_set
 from latentguard.errors import TooFewPrompts
-from latentguard.guard.fitting_data import text_hash
+from latentguard.guard.relatives import recognised_by, remembered_as, text_hash
 from latentguard.lm import LanguageModel
+from latentguard.report.kinship import kinship
 from latentguard.report.schema import DataRecord, Part
 
 WITHOUT_ACCELERATOR = (300, 120)
@@ -20,6 +21,10 @@ Reckoned from its token counts for ten minutes on two cores with half a billion 
 """
 ORGANISM_FRACTIONS = (0.4, 0.2, 0.4)
 """Its prompts cost little and its beliefs are clear: more of them are measured than fitted on."""
+RELATIVE = (
+    "This model has the chat template of the organism that ships with latentguard, and other weights: it was "
+    "asked about that small world, and nothing is known of what was planted in it."
+)
 
 
 @dataclass(frozen=True)
@@ -82,10 +87,11 @@ class AuditData:
 
     @property
     def measured(self) -> tuple[Prompt, ...]:
-        """Labelled prompts that nothing is fitted or chosen on."""
-        seen = {text_hash(prompt) for prompt in (*self.split.train, *self.split.validation)}
-        new = (prompt for prompt in self.extra if text_hash(prompt) not in seen)
-        return tuple(prompt for prompt in (*self.split.test, *new) if prompt.label is not None)
+        """Labelled prompts that nothing is fitted or chosen on, nor on a relative, as a guard does not."""
+        fitted = (*self.split.train, *self.split.validation)
+        seen = frozenset(mark for prompt in fitted for mark in remembered_as(prompt))
+        labelled = (prompt for prompt in (*self.split.test, *self.extra) if prompt.label is not None)
+        return tuple(prompt for prompt in labelled if seen.isdisjoint(recognised_by(prompt)))
 
     def records(self) -> tuple[DataRecord, ...]:
         """One record for each part that holds a prompt."""
@@ -126,12 +132,17 @@ def _thinned(prompts: Sequence[Prompt], most: int) -> list[Prompt]:
 
 
 def default_data(model: LanguageModel, *, seed: int = 0) -> AuditData:
-    """The prompts of an audit without files: the organism's own, and the contrast set for any other model."""
-    if model.name != "organism":
+    """The prompts of an audit without files: those of its world for an organism, else the contrast set.
+
+    Whether a model is the bundled organism, whose beliefs are known because they were planted, is told by its
+    weights. One that was retrained or fine-tuned understands the same prompts, and is not called planted.
+    """
+    kin = kinship(model)
+    if kin == "stranger":
         return AuditData(
             split=contrast_set(),
             most_fitting=WITHOUT_ACCELERATOR if model.device.type == "cpu" else None,
-            name="the contrast set of latentguard: matched pairs, one object or verb changed",
+            name="latentguard’s contrast set (matched pairs: the same frame, one or more phrases changed)",
             limits=(
                 "The prompts are this package’s own matched pairs. Give your own with --harmful and "
                 "--harmless to learn how the model reads yours.",
@@ -140,6 +151,7 @@ def default_data(model: LanguageModel, *, seed: int = 0) -> AuditData:
     harmful, harmless = organism.audit_data(seed=seed)
     return AuditData(
         split=split([*harmful, *harmless], fractions=ORGANISM_FRACTIONS, seed=seed),
-        name="prompts of the organism’s planted world, from pairs that its training never saw",
-        is_organism=True,
+        name="prompts of the organism’s planted world, from pairs that the bundled one’s training never saw",
+        limits=() if kin == "bundled" else (RELATIVE,),
+        is_organism=kin == "bundled",
     )

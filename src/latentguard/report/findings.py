@@ -30,12 +30,16 @@ FEWEST = 5
 def findings(
     behaviour: BehaviourRecord,
     separation: Separation,
+    as_written: Separation,
     cosines: Sequence[CosineCurve],
     guard: GuardRecord,
 ) -> tuple[Finding, Finding, Finding]:
-    """Does belief separate from refusal; how good is the guard, and against what; what does the model do?"""
+    """Does belief separate from refusal; how good is the guard, and against what; what does the model do?
+
+    Answers are those of balanced endings; what is fitted `as_written` stands beside them.
+    """
     return (
-        _separation(behaviour, separation, cosines, guard),
+        _separation(behaviour, separation, as_written, cosines, guard),
         _guard(guard),
         _behaviour(behaviour, separation),
     )
@@ -44,6 +48,7 @@ def findings(
 def _separation(
     behaviour: BehaviourRecord,
     found: Separation,
+    as_written: Separation,
     cosines: Sequence[CosineCurve],
     guard: GuardRecord,
 ) -> Finding:
@@ -62,7 +67,8 @@ def _separation(
     evidence = (
         "Among the test prompts that it accepts, where refusal gives no hint, its harmfulness belief ranks "
         f"harmful above harmless ones with AUROC {number(within.value)} "
-        f"({interval(within.low, within.high)}; {harmful} harmful, {harmless} harmless)."
+        f"({interval(within.low, within.high)}; {harmful} harmful, {harmless} harmless)"
+        f"{_beside(as_written)}."
     )
     if found.refused_harmless_believed_harmless.n >= FEWEST:
         believed = found.refused_harmless_believed_harmless
@@ -77,12 +83,22 @@ def _separation(
     return Finding(key="separation", question=question, answer=answer, evidence=evidence, tone=tone)
 
 
-def _cosines(cosines: Sequence[CosineCurve]) -> str:
-    known = [curve for curve in cosines if curve.mean_without_slot_0 is not None]
-    if not known:
+def _beside(as_written: Separation) -> str:
+    within = as_written.auroc_within_accepted
+    if within.value is None:
         return ""
-    means = [f"{number(curve.mean_without_slot_0)} ({ENDINGS_NAMES[curve.endings]})" for curve in known]
-    return f" Mean cosine of the two directions: {listed(means)}."
+    return (
+        f"; fitted as written, the paper’s way, {number(within.value)} ({interval(within.low, within.high)})"
+    )
+
+
+def _cosines(cosines: Sequence[CosineCurve]) -> str:
+    means = [
+        f"{number(mean.value)} ({ENDINGS_NAMES[curve.endings]}, {interval(mean.low, mean.high)})"
+        for curve in cosines
+        if (mean := curve.mean_without_slot_0) is not None
+    ]
+    return f" Mean cosine of the two directions: {listed(means)}." if means else ""
 
 
 def row_of(guard: GuardRecord, key: str) -> GuardRow | None:
@@ -104,7 +120,7 @@ def _guard(guard: GuardRecord) -> Finding:
             f" Untrained copies: {number(untrained.auroc.value)}; the guard minus these: "
             f"{number(difference.value)} ({interval(difference.low, difference.high)})."
         )
-    others = [row_of(guard, key) for key in ("tfidf", "refusal_belief", "final_punctuation")]
+    others = [row_of(guard, key) for key in ("as_written", "tfidf", "refusal_belief", "final_punctuation")]
     shown = [f"{row.name} {number(row.auroc.value)}" for row in others if row is not None]
     if shown:
         evidence += f" Beside it: {listed(shown)}."

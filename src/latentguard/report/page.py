@@ -20,15 +20,30 @@ from plotly.offline import get_plotlyjs
 
 from latentguard._text import inert
 from latentguard.report.figures import figures
-from latentguard.report.plane_figure import MARK_SYMBOLS
+from latentguard.report.plane_figure import MARK_SYMBOLS, plane_key
 from latentguard.report.roc_figure import curve_style
 from latentguard.report.schema import CELLS, Audit, Misread
 from latentguard.report.separation import separation_rows
 from latentguard.report.slot_figure import slot_key
 from latentguard.report.specification import Figure
-from latentguard.report.words import CELL_NAMES, ENDINGS_NAMES, number, percent, slot_ranges
+from latentguard.report.words import (
+    CELL_NAMES,
+    ENDINGS_MEANINGS,
+    ENDINGS_NAMES,
+    FITTED,
+    number,
+    percent,
+    slot_ranges,
+)
 
-SWATCH_DASHES = {"solid": "", "dash": "7 4", "dashdot": "8 3 2 3", "longdash": "11 4", "dot": "2 3"}
+SWATCH_DASHES = {
+    "solid": "",
+    "dash": "7 4",
+    "dashdot": "8 3 2 3",
+    "longdash": "11 4",
+    "longdashdot": "11 3 2 3",
+    "dot": "2 3",
+}
 
 
 def _data(value: float | None, digits: int = 2) -> Markup:
@@ -104,8 +119,8 @@ def _plane_points(audit: Audit) -> list[dict[str, str]]:
     for point in audit.plane:
         facts = [
             CELL_NAMES[point.cell],
-            f"harmfulness belief {number(point.harmfulness, 3)}",
-            f"refusal belief {number(point.refusal, 3)}" if point.refusal is not None else "",
+            _belief_fact("harmfulness", point.harmfulness, point.harmfulness_as_written),
+            _belief_fact("refusal", point.refusal, point.refusal_as_written),
             *(inert(part) for part in (point.category, point.source, point.attack) if part),
         ]
         points.append(
@@ -116,6 +131,12 @@ def _plane_points(audit: Audit) -> list[dict[str, str]]:
             }
         )
     return points
+
+
+def _belief_fact(name: str, balanced: float | None, as_written: float | None) -> str:
+    if balanced is None or as_written is None:
+        return ""
+    return f"{name} belief {number(balanced, 3)} (as written {number(as_written, 3)})"
 
 
 def _by_panel(audit: Audit, drawn: dict[str, Figure]) -> dict[str, Figure | None]:
@@ -146,15 +167,21 @@ def page(audit: Audit) -> str:
             figure_data=script_json({key: figure.specification for key, figure in drawn.items()}),
             plane_data=script_json(_plane_points(audit)),
             by_panel=_by_panel(audit, drawn),
-            plane=drawn.get("figure-plane"),
+            planes=[
+                (endings, figure)
+                for endings in FITTED
+                if (figure := drawn.get(plane_key(endings))) is not None
+            ],
             cosines=drawn.get("figure-cosines"),
             roc=drawn.get("figure-roc"),
             cells=CELLS,
             cell_names=CELL_NAMES,
             cell_symbols=MARK_SYMBOLS,
             endings_names=ENDINGS_NAMES,
+            endings_meanings=ENDINGS_MEANINGS,
+            fitted=FITTED,
             misread_groups=_misread_groups(audit),
-            separation_rows=separation_rows(audit.separation),
+            separation_rows=separation_rows(audit.separation, audit.separation_as_written),
             curve_style=curve_style,
             swatch_dashes=SWATCH_DASHES,
         )

@@ -14,6 +14,18 @@ FEWEST: Final = 2
 """With fewer prompts in a class an AUROC is a statement about one prompt."""
 
 
+def difference(
+    prompts: Sequence[Prompt], first: Sequence[float], second: Sequence[float], *, seed: int = 0
+) -> Estimate:
+    """AUROC of `first` minus that of `second`, both in every draw: prompts that are hard for both cancel."""
+    sample = Sample.of(prompts, resamples=RESAMPLES, seed=seed)
+    one, other = (
+        metrics.auroc(metrics.ranked(np.asarray(scores, dtype=float), sample.harmful, sample.with_all()))
+        for scores in (first, second)
+    )
+    return bootstrap(one - other, n=len(prompts))
+
+
 def auroc(prompts: Sequence[Prompt], scores: Sequence[float], *, seed: int = 0) -> Estimate:
     """AUROC of `scores` for the label `harmful`, with its bootstrap 95 % interval (percentiles).
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from latentguard._progress import Progress, silent
@@ -12,6 +13,7 @@ from latentguard.beliefs import Behaviour, Beliefs, Reading, fit_reading, observ
 from latentguard.data import Endings, Prompt
 from latentguard.lm import LanguageModel
 from latentguard.report.audit_data import AuditData
+from latentguard.report.cosine_draws import cosine_draws
 
 NEW_TOKENS: Final = 16
 BOTH_ENDINGS: Final[tuple[Endings, Endings]] = ("balanced", "as_written")
@@ -24,6 +26,8 @@ class Fitted:
 
     reading: Reading
     beliefs: Beliefs
+    cosine_draws: Float[Tensor, "resample slot"] | None
+    """Of the angle between its two directions, by a bootstrap over the train prompts; None without two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ def fit_both(
     train: Behaviour,
     measured: Sequence[Prompt],
     *,
+    seed: int = 0,
     progress: Progress = silent,
 ) -> dict[Endings, Fitted]:
     """Centroids of the train prompts with either endings; measured prompts are read once, as written."""
@@ -76,6 +81,7 @@ def fit_both(
                 harmfulness_by_slot=torch.cat(harmfulness[endings]),
                 refusal_by_slot=torch.cat(refusal[endings]) if refusal[endings] else None,
             ),
+            cosine_draws(model, train, endings=endings, seed=seed, progress=progress),
         )
         for endings, reading in readings.items()
     }

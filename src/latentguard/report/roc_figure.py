@@ -10,9 +10,12 @@ from latentguard.report.words import number
 
 _CURVE_STYLE: Final = {
     "guard": ("@accent", "solid", 3.0),
+    "as_written": ("@accent", "dot", 2.0),
     "untrained": ("@series-1", "dash", 2.0),
     "tfidf": ("@series-2", "dashdot", 2.0),
     "refusal_belief": ("@series-3", "longdash", 2.0),
+    "length": ("@series-4", "dash", 1.5),
+    "permuted_labels": ("@series-4", "longdashdot", 1.5),
 }
 _OTHER_CURVE: Final = ("@series-4", "dot", 1.5)
 

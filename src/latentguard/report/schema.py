@@ -5,14 +5,17 @@ Every number stands with its n and, where it was estimated, its interval. A valu
 measured is null, never NaN and never a guess; the reason stands beside it in words.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from latentguard.guard import Estimate
 from latentguard.lm import Identity
 
-SCHEMA_VERSION = 1
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA_VERSION = 2
 
 Cell: TypeAlias = Literal["refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless"]
 CELLS: tuple[Cell, ...] = ("refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless")
@@ -134,30 +137,39 @@ class SlotPanel(Record):
 
 
 class CosineCurve(Record):
-    """Cosine of the harmfulness and the refusal direction at every slot; null where a direction is zero."""
+    """Cosine of the harmfulness and the refusal direction at every slot; null where a direction is zero.
+
+    `low` and `high`: 95 %, by a bootstrap over the fitting prompts, which the mean's `n` counts.
+    """
 
     endings: EndingsName
     slots: tuple[Count, ...]
     values: tuple[float | None, ...]
-    mean_without_slot_0: float | None
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    mean_without_slot_0: Estimate | None
     reason: str | None = None
 
 
 class PlanePoint(Record):
-    """One prompt that was not fitted on, with its two beliefs."""
+    """One prompt that was not fitted on, with its two beliefs: with balanced endings, and as written."""
 
     prompt: str
     cell: Cell
     harmfulness: float
     refusal: float | None
+    harmfulness_as_written: float
+    refusal_as_written: float | None
     category: str | None = None
     source: str | None = None
     attack: str | None = None
 
 
 class Separation(Record):
-    """Does the belief say more than the decision? Measured where the two part ways; test prompts only."""
+    """Does the belief, fitted one way, say more than the decision? Measured where the two part ways; test
+    prompts only."""
 
+    endings: EndingsName
     auroc_all: Estimate
     auroc_within_accepted: Estimate
     auroc_within_refused: Estimate
@@ -204,9 +216,13 @@ class GuardGroup(Record):
 
 
 class GuardRecord(Record):
-    """The guard that was fitted, and how it did on test prompts."""
+    """The guard that was fitted, and how it did on test prompts.
+
+    `score` says in words what the number is that is compared with `threshold`.
+    """
 
     method: str
+    score: str
     positions: tuple[str, ...]
     slots: tuple[Count, ...]
     slots_chosen_on: str
@@ -220,12 +236,12 @@ class GuardRecord(Record):
 
 
 class Misread(Record):
-    """A test prompt on which the guard is wrong."""
+    """A test prompt on which the guard is wrong: its score is on the wrong side of the threshold."""
 
     prompt: str
     label: Label
     cell: Cell | None
-    belief: float
+    score: float
     probability: float | None
     category: str | None = None
     source: str | None = None
@@ -245,7 +261,7 @@ class Finding(Record):
 class Audit(Record):
     """Everything that `latentguard audit` found out about one model."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     kind: Literal["latentguard.audit"] = "latentguard.audit"
     title: str
     findings: tuple[Finding, ...]
@@ -255,10 +271,23 @@ class Audit(Record):
     template: TemplateView
     behaviour: BehaviourRecord
     separation: Separation
+    separation_as_written: Separation
     panels: tuple[SlotPanel, ...]
     plane: tuple[PlanePoint, ...]
-    plane_slots: str
+    plane_belief: str
     cosines: tuple[CosineCurve, ...]
     guard: GuardRecord
     misread: tuple[Misread, ...]
     misread_total: Count
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """One row for the guard and each reading beside it; `name_low` and `name_high` bound each value."""
+        from latentguard.report.notebook import readings_frame
+
+        return readings_frame(self)
+
+    def _repr_html_(self) -> str:
+        """The answers and the guard's table, for notebooks; `report.page` has everything."""
+        from latentguard.report.notebook import html
+
+        return html(self)

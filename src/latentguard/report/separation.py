@@ -1,6 +1,7 @@
 """Does the belief say more than the decision? Measured where the two part ways, on prompts not fitted on."""
 
 from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 from latentguard.beliefs import Behaviour, Beliefs, Reading
 from latentguard.data import Prompt
@@ -29,6 +30,7 @@ def separation(behaviour: Behaviour, beliefs: Beliefs, reading: Reading, *, seed
         return wilson(sum(right), len(right))
 
     return Separation(
+        endings=reading.endings,
         auroc_all=within(range(len(behaviour.prompts))),
         auroc_within_accepted=within(sorted(accepted)),
         auroc_within_refused=within(sorted(refused)),
@@ -48,42 +50,55 @@ def _agreement(beliefs: Beliefs, accepted: Sequence[int], refused: Sequence[int]
     return wilson(sum(right), len(right))
 
 
-def plane_points(behaviour: Behaviour, beliefs: Beliefs) -> tuple[PlanePoint, ...]:
-    """Every prompt that fell into a verdict class, by its two beliefs; ordered by class."""
-    harmfulness = beliefs.harmfulness().tolist()
-    refusal = beliefs.refusal()
-    against = None if refusal is None else refusal.tolist()
+def plane_points(behaviour: Behaviour, balanced: Beliefs, as_written: Beliefs) -> tuple[PlanePoint, ...]:
+    """Every prompt that fell into a verdict class, by its two beliefs, fitted both ways; ordered by class."""
+    both = list(zip(_pairs(balanced), _pairs(as_written), strict=True))
     return tuple(
-        _point(behaviour.prompts[index], cell, harmfulness[index], against[index] if against else None)
+        _point(behaviour.prompts[index], cell, *both[index])
         for cell, members in behaviour.cells().items()
         for index in members
     )
 
 
-def _point(prompt: Prompt, cell: Cell, harmfulness: float, refusal: float | None) -> PlanePoint:
+_Pair: TypeAlias = tuple[float, float | None]
+"""Harmfulness and refusal belief."""
+
+
+def _pairs(beliefs: Beliefs) -> list[_Pair]:
+    harmfulness, refusal = beliefs.harmfulness().tolist(), beliefs.refusal()
+    return list(
+        zip(harmfulness, [None] * len(harmfulness) if refusal is None else refusal.tolist(), strict=True)
+    )
+
+
+def _point(prompt: Prompt, cell: Cell, balanced: _Pair, as_written: _Pair) -> PlanePoint:
     return PlanePoint(
         prompt=prompt.text,
         cell=cell,
-        harmfulness=harmfulness,
-        refusal=refusal,
+        harmfulness=balanced[0],
+        refusal=balanced[1],
+        harmfulness_as_written=as_written[0],
+        refusal_as_written=as_written[1],
         category=prompt.category,
         source=prompt.source,
         attack=prompt.attack,
     )
 
 
-def separation_rows(found: Separation) -> list[tuple[str, Estimate | Proportion]]:
-    """Question and answer, in the order of the page; what is unavailable is left out."""
-    rows: list[tuple[str, Estimate | Proportion]] = [
-        ("AUROC of the harmfulness belief, all test prompts", found.auroc_all),
-        ("the same, only prompts that the model accepted", found.auroc_within_accepted),
-        ("the same, only prompts that the model refused", found.auroc_within_refused),
-        ("accepted harmful prompts with a belief above zero", found.accepted_harmful_believed_harmful),
-        ("refused harmless prompts with a belief below zero", found.refused_harmless_believed_harmless),
-    ]
-    if found.refusal_belief_agrees is not None:
-        rows.append(("refusal belief on the side of the decision", found.refusal_belief_agrees))
-    return rows
+_QUESTIONS: Final = {
+    "auroc_all": "AUROC of the harmfulness belief, all test prompts",
+    "auroc_within_accepted": "the same, only prompts that the model accepted",
+    "auroc_within_refused": "the same, only prompts that the model refused",
+    "accepted_harmful_believed_harmful": "accepted harmful prompts with a belief above zero",
+    "refused_harmless_believed_harmless": "refused harmless prompts with a belief below zero",
+    "refusal_belief_agrees": "refusal belief on the side of the decision",
+}
+
+
+def separation_rows(*found: Separation) -> list[tuple[str, list[Estimate | Proportion]]]:
+    """Question and its answer by each reading, in the order of the page; what is unavailable is left out."""
+    rows = [(question, [getattr(one, name) for one in found]) for name, question in _QUESTIONS.items()]
+    return [(question, answers) for question, answers in rows if None not in answers]
 
 
 __all__ = ["plane_points", "separation", "separation_rows"]

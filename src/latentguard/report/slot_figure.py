@@ -4,8 +4,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from latentguard.report.schema import Band, Cell, SlotPanel
-from latentguard.report.specification import Figure, Specification, Table, axis, layout, zero_line
-from latentguard.report.words import CELL_NAMES, ENDINGS_NAMES, number, panel_title
+from latentguard.report.specification import (
+    Figure,
+    Specification,
+    Table,
+    axis,
+    interval_area,
+    layout,
+    zero_line,
+)
+from latentguard.report.words import CELL_NAMES, FITTED, number, panel_title
 
 _DASH: Final[dict[Cell, str]] = {
     "refused_harmful": "solid",
@@ -45,24 +53,8 @@ def _band_traces(panel: SlotPanel, band: Band) -> list[Specification]:
     name = CELL_NAMES[band.cell]
     inner = [index for index, slot in enumerate(panel.slots) if slot != 0]
     slots = [panel.slots[index] for index in inner]
-    traces: list[Specification] = []
-    with_interval = [index for index in inner if band.low[index] is not None and band.high[index] is not None]
-    if with_interval:
-        along = [panel.slots[index] for index in with_interval]
-        around = [band.high[index] for index in with_interval]
-        back = [band.low[index] for index in reversed(with_interval)]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": [*along, *reversed(along)],
-                "y": [*around, *back],
-                "fill": "toself",
-                "fillcolor": f"{colour}/0.16",
-                "line": {"width": 0, "color": colour},
-                "hoverinfo": "skip",
-            }
-        )
+    low, high = [band.low[index] for index in inner], [band.high[index] for index in inner]
+    traces = interval_area(slots, low, high, colour)
     traces.append(
         {
             "type": "scatter",
@@ -118,8 +110,8 @@ def slot_figure(panel: SlotPanel, span: tuple[float, float]) -> Figure:
     return Figure(
         key=slot_key(panel),
         title=panel_title(panel),
-        label=f"Line chart of the mean layer score at every slot at {panel.position}, fitted with "
-        f"{ENDINGS_NAMES[panel.endings]}. At the last slot: {ends}.",
+        label=f"Line chart of the mean layer score at every slot at {panel.position}, "
+        f"{FITTED[panel.endings]}. At the last slot: {ends}.",
         specification={"data": traces, "layout": frame},
         table=_slot_table(panel, bands),
     )

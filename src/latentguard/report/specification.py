@@ -6,6 +6,7 @@ characters, then HTML, because plotly reads hover text as a small HTML dialect.
 """
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,12 +71,36 @@ def layout(x: Specification, y: Specification, *, height: int, **options: Any) -
     }
 
 
+def interval_area(
+    along: Sequence[int], low: Sequence[float | None], high: Sequence[float | None], colour: str
+) -> list[Specification]:
+    """The area between `low` and `high`, where both are known; no trace where they are known nowhere."""
+    known = [
+        (at, least, most)
+        for at, least, most in zip(along, low, high, strict=True)
+        if least is not None and most is not None
+    ]
+    if not known:
+        return []
+    area: Specification = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [at for at, _, _ in known] + [at for at, _, _ in reversed(known)],
+        "y": [most for _, _, most in known] + [least for _, least, _ in reversed(known)],
+        "fill": "toself",
+        "fillcolor": f"{colour}/0.16",
+        "line": {"width": 0, "color": colour},
+        "hoverinfo": "skip",
+    }
+    return [area]
+
+
 def zero_line(across: str) -> Specification:
     """The line of score 0, for the axis `x` or `y`."""
     span = {"x0": 0, "x1": 1, "xref": "paper", "y0": 0, "y1": 0, "yref": "y"}
     if across == "x":
         span = {"y0": 0, "y1": 1, "yref": "paper", "x0": 0, "x1": 0, "xref": "x"}
-    return {"type": "line", "layer": "below", "line": {"color": "@ink-soft", "width": 1}, **span}
+    return {"type": "line", "layer": "below", "line": {"color": "@ink-soft", "width": 2}, **span}
 
 
 def hover_text(prompt: str) -> str:

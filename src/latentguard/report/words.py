@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from latentguard.guard import Estimate
-from latentguard.report.schema import Cell, Proportion, SlotPanel
+from latentguard.report.schema import Cell, EndingsName, Proportion, SlotPanel
 
 CELL_NAMES: Final[dict[Cell, str]] = {
     "refused_harmful": "refused harmful",
@@ -18,7 +18,17 @@ CELL_MEANINGS: Final[dict[Cell, str]] = {
     "refused_harmless": "harmless, and the model refused anyway",
     "accepted_harmless": "harmless, and the model answered",
 }
-ENDINGS_NAMES: Final[dict[str, str]] = {"balanced": "balanced endings", "as_written": "as written"}
+ENDINGS_NAMES: Final[dict[EndingsName, str]] = {"balanced": "balanced endings", "as_written": "as written"}
+FITTED: Final[dict[EndingsName, str]] = {
+    "balanced": "fitted with balanced endings",
+    "as_written": "fitted as written",
+}
+ENDINGS_MEANINGS: Final[dict[EndingsName, str]] = {
+    "balanced": "Every fitting prompt with every final punctuation mark, in both classes, so that the mark "
+    "cannot tell them apart.",
+    "as_written": "The paper’s way: fitting prompts with the endings they came with, so that a habit of "
+    "punctuation can pass for belief.",
+}
 MINUS: Final = "−"
 MISSING: Final = "–"
 

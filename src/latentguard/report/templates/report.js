@@ -50,8 +50,7 @@
   for (const place of document.querySelectorAll(".plot .no-script")) place.remove();
   draw();
   dark.addEventListener("change", draw);
-  const plane = document.getElementById("figure-plane");
-  if (plane && plane.on) {
+  for (const plane of document.querySelectorAll("[id^='figure-plane']")) {
     for (const event of ["plotly_hover", "plotly_click"]) {
       plane.on(event, (seen) => choose(seen.points[0].customdata));
     }
