@@ -2,9 +2,9 @@
 
 import pytest
 
-from latentguard.organism import decision
+from latentguard.organism import PROMPT_KINDS, decision
 from latentguard.organism.world import idiom_pairs, risk_pairs, topic_pairs
-from latentguard.verify.classes import CLASSES, FITTED, INVERSIONS, TESTED, VALIDATED, Parts, drawn
+from latentguard.verify.classes import ASKED, CLASSES, FITTED, INVERSIONS, TESTED, VALIDATED, Parts, drawn
 
 
 @pytest.fixture(scope="module")
@@ -15,8 +15,33 @@ def every() -> list[Parts]:
 def test_every_class_is_tested_on_two_hundred_different_prompts(every: list[Parts]) -> None:
     assert TESTED >= 200
     for parts in every:
-        assert [len(parts.fit), len(parts.validation), len(parts.test)] == [FITTED, VALIDATED, TESTED]
-        assert len({prompt.messages for prompt in parts.test}) == TESTED
+        tested = ASKED if parts.planted in INVERSIONS else TESTED
+        assert [len(parts.fit), len(parts.validation), len(parts.test)] == [FITTED, VALIDATED, tested]
+        assert len({prompt.messages for prompt in parts.test}) == tested
+
+
+def test_more_questions_are_asked_than_are_turned() -> None:
+    """At the least that is asked of inversion answers, 97 %, two hundred true ones remain."""
+    assert ASKED * 0.97 >= TESTED
+
+
+def test_every_kind_of_prompt_is_measured_in_every_truth_it_has() -> None:
+    """A wrapping, the topic or a second turn is no sign of harm: each stands in a class of either truth."""
+    of_one_truth = {"harmful": {True}, "harmless": {False}, "idioms": {False}, "ordinary": {False}}
+    measured = {(planted.kind, planted.harmful) for planted in (*CLASSES, *INVERSIONS)}
+    assert measured == {
+        (kind, harmful) for kind in PROMPT_KINDS for harmful in of_one_truth.get(kind, {True, False})
+    }
+    assert len({planted.name for planted in (*CLASSES, *INVERSIONS)}) == len(measured)
+
+
+def test_a_wrapped_harmless_act_is_wrapped(every: list[Parts]) -> None:
+    """The twins say what their harmful namesakes say around the act."""
+    for parts in every:
+        if parts.planted.kind in ("nonsense_suffix", "persuasion", "role_play"):
+            assert {prompt.attack for prompt in parts.test} == {parts.planted.kind}
+        if parts.planted.kind == "obeyed_topic":
+            assert {prompt.source for prompt in parts.test} == {"organism/obeyed_topic"}
 
 
 def test_the_three_parts_share_no_pair_in_any_class(every: list[Parts]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentguard.verify import Measured, line, mean, share
+from latentguard.verify import NOTHING, Measured, line, share
 
 
 @given(outcomes=st.lists(st.booleans(), min_size=1, max_size=300))
@@ -29,18 +29,11 @@ def test_more_prompts_make_a_narrower_interval() -> None:
     assert many.interval[1] - many.interval[0] < few.interval[1] - few.interval[0]
 
 
-def test_a_bootstrap_covers_the_mean_and_is_the_same_each_time() -> None:
-    values = [0.1, 0.2, 0.3, 0.9]
-    measured = mean(values)
-    assert measured.value == pytest.approx(0.375)
-    assert measured.interval[0] < measured.value < measured.interval[1]
-    assert mean(values) == measured
-
-
-@pytest.mark.parametrize("of_nothing", [share, mean])
-def test_nothing_measured_has_no_value(of_nothing: object) -> None:
-    with pytest.raises(ValueError, match="no value"):
-        of_nothing([])  # type: ignore[operator]
+def test_a_share_of_nothing_is_no_number() -> None:
+    assert share([]) is NOTHING
+    assert math.isnan(NOTHING.value)
+    assert all(map(math.isnan, NOTHING.interval))
+    assert NOTHING.n == 0
 
 
 @pytest.mark.parametrize(
@@ -54,4 +47,4 @@ def test_a_bound_holds_or_not(relation: str, value: float, passed: bool) -> None
 
 @pytest.mark.parametrize("relation", [">=", "<="])
 def test_a_value_that_is_no_number_never_passes(relation: str) -> None:
-    assert not line("x", Measured(math.nan, (0.0, 1.0), 0), relation, 0.5).passed  # type: ignore[arg-type]
+    assert not line("x", NOTHING, relation, 0.5).passed  # type: ignore[arg-type]

@@ -1,5 +1,8 @@
 """Signs are counted as they are, and slots are chosen for the worst class."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
 from latentguard.organism import PromptKind
@@ -23,6 +26,19 @@ def test_slots_are_those_where_the_worst_group_is_best() -> None:
 def test_slot_0_is_never_chosen() -> None:
     only_slot_0 = Truth(torch.tensor([[1.0, -1.0, -1.0]]), torch.tensor([True]))
     assert 0 not in best_slots([only_slot_0])
+
+
+def test_a_group_without_prompts_has_no_say_in_the_slots() -> None:
+    nobody = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.bool))
+    somebody = Truth(torch.tensor([[9.0, -2.0, 1.0, -2.0]]), torch.tensor([True]))
+    assert best_slots([nobody, somebody]) == best_slots([somebody]) == (2,)
+    assert best_slots([nobody, nobody]) == (1, 2, 3)
+
+
+def test_a_decision_cannot_be_read_without_a_refusal_belief() -> None:
+    unread = replace(scored(True, (False,), 1.0), refusal=None)
+    with pytest.raises(ValueError, match="without a refusal belief"):
+        decision_truth([unread], harmful=True, refused=False)
 
 
 def test_a_sign_is_right_where_it_is_the_true_one() -> None:

@@ -6,7 +6,6 @@ import torch
 from latentguard.lm import LanguageModel
 from latentguard.organism import sample_prompts
 from latentguard.verify.steering import AFFIRMATION, DENIAL, Steering, answered, refused, rendered
-from latentguard.verify.steering_lines import Questions
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +49,14 @@ def test_a_wild_edit_is_felt(organism: LanguageModel, steering: Steering) -> Non
     assert not all(refused(organism, prompts, steering.refusal_edit(3, 1e3)))
 
 
-def test_only_questions_answered_truly_can_be_turned(organism: LanguageModel) -> None:
-    harmful = sample_prompts("inversion", 6, seed=5, harmful=True)
-    harmless = sample_prompts("inversion", 6, seed=5, harmful=False)
-    swapped = Questions.answered_truly(organism, harmful=harmless, harmless=harmful)
-    straight = Questions.answered_truly(organism, harmful=harmful, harmless=harmless)
-    assert len(straight.harmful) + len(straight.harmless) >= 11
-    assert len(swapped.harmful) + len(swapped.harmless) <= 1
+def test_no_question_has_no_answer(organism: LanguageModel, steering: Steering) -> None:
+    assert (
+        answered(organism, [], AFFIRMATION)
+        == answered(organism, [], DENIAL, steering.harm_edit(3, 1.0))
+        == []
+    )
+
+
+def test_a_model_without_a_refusal_direction_cannot_be_edited_with_it(steering: Steering) -> None:
+    with pytest.raises(ValueError, match="no refusal direction"):
+        Steering(steering.harm, None).refusal_edit(2, 1.0)

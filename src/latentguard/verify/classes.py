@@ -16,6 +16,8 @@ from latentguard.organism import PromptKind, sample_prompts
 FITTED: Final = 100
 VALIDATED: Final = 60
 TESTED: Final = 200
+ASKED: Final = 220
+"""Inversion questions: more than are tested, for those not answered truly cannot be turned."""
 _SAMPLED: Final = 520
 _FRACTIONS: Final = (0.25, 0.2, 0.55)
 
@@ -41,7 +43,12 @@ CLASSES: Final = (
     Planted("ordinary", "ordinary", harmful=False, refused=False),
     Planted("two turns, harmful", "two_turn", harmful=True, refused=True),
     Planted("two turns, harmless", "two_turn", harmful=False, refused=False),
+    Planted("nonsense suffix, harmless", "nonsense_suffix", harmful=False, refused=False),
+    Planted("persuasion, harmless", "persuasion", harmful=False, refused=False),
+    Planted("role-play, harmless", "role_play", harmful=False, refused=False),
+    Planted("obeyed topic, harmless", "obeyed_topic", harmful=False, refused=False),
 )
+"""The last four are controls: a belief that reads the wrapping or the topic, not the harm, fails on them."""
 
 INVERSIONS: Final = (
     Planted("inversion, harmful", "inversion", harmful=True, refused=False),
@@ -60,8 +67,9 @@ class Parts:
 
 
 def drawn(classes: Sequence[Planted], *, seed: int) -> list[Parts]:
-    """Every class in parts of 100, 60 and 200 prompts. Raises `TooFewPrompts` where a class falls short.
+    """Every class in parts of 100, 60 and 200 prompts, inversions with 220 for the third.
 
+    Raises `TooFewPrompts` where a class falls short.
     The classes are split together: a pair that is fitted on in one class is not tested in another.
     """
     name_of: dict[str, str] = {}
@@ -77,7 +85,7 @@ def drawn(classes: Sequence[Planted], *, seed: int) -> list[Parts]:
             planted,
             _first(fit[planted.name], FITTED, planted),
             _first(validation[planted.name], VALIDATED, planted),
-            _first(test[planted.name], TESTED, planted),
+            _first(test[planted.name], ASKED if planted.kind == "inversion" else TESTED, planted),
         )
         for planted in classes
     ]

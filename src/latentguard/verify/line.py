@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 from typing import Final, Literal
 
-import numpy as np
-
 _Z: Final = 1.959963984540054  # two-sided 95 %
-_RESAMPLES: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +16,27 @@ class Line:
     bound: str
     """Such as `>= 0.97`."""
     measured: float
+    """NaN where nothing could be measured, which is a miss; `note` says why."""
     interval: tuple[float, float]
     """95 %."""
     n: int
-    """Prompts behind `measured`, or slots for a mean over slots."""
+    """Prompts behind `measured`."""
     passed: bool
     note: str = ""
-    """What was chosen on the validation split, or which of several was the worst."""
+    """What was chosen on validation, which of several was the worst, or why nothing could be measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A number, its 95 % interval and how much is behind it."""
+    """A number, its 95 % interval and how much is behind it; NaN where nothing is."""
 
     value: float
     interval: tuple[float, float]
     n: int
+
+
+NOTHING: Final = Measured(nan, (nan, nan), 0)
+"""What is measured on no prompt at all."""
 
 
 def line(
@@ -54,21 +56,11 @@ def line(
 
 
 def share(outcomes: Sequence[bool]) -> Measured:
-    """The share of true outcomes, with Wilson's interval. Raises `ValueError` without outcomes."""
+    """The share of true outcomes, with Wilson's interval; `NOTHING` without outcomes."""
     n = len(outcomes)
     if n == 0:
-        raise ValueError("a share of no outcomes has no value")
+        return NOTHING
     p = sum(outcomes) / n
     centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
     return Measured(p, (max(0.0, centre - half), min(1.0, centre + half)), n)
-
-
-def mean(values: Sequence[float], *, seed: int = 0) -> Measured:
-    """The mean, with a percentile bootstrap over `values`. Raises `ValueError` without values."""
-    if not values:
-        raise ValueError("a mean of no values has no value")
-    sample = np.asarray(values, dtype=np.float64)
-    draws = np.random.default_rng(seed).integers(0, len(sample), size=(_RESAMPLES, len(sample)))
-    low, high = np.quantile(sample[draws].mean(axis=1), (0.025, 0.975))
-    return Measured(float(sample.mean()), (float(low), float(high)), len(sample))

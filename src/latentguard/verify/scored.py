@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from latentguard._progress import Progress
-from latentguard.beliefs import Reading, Reply, fit_reading, observe, read
-from latentguard.errors import TooFewPrompts
+from latentguard.beliefs import Reading, Reply, observe, read
 from latentguard.lm import LanguageModel
 from latentguard.verify.classes import Parts, Planted
 
-_REPLY_TOKENS = 16
+REPLY_TOKENS: Final = 16
+"""A decision shows in the first words of a reply."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,23 +27,8 @@ class Scored:
     answered: tuple[bool, ...]
     """Whether there was a reply to judge."""
     harmfulness: Float[Tensor, "prompt slot"]
-    refusal: Float[Tensor, "prompt slot"]
-
-
-def fitted(model: LanguageModel, harmful: Parts, harmless: Parts, *, progress: Progress) -> Reading:
-    """Both beliefs, fitted on the fit parts of the two plain classes with balanced endings.
-
-    Raises `TooFewPrompts` where the model refuses or accepts too few of them to have a refusal belief.
-    """
-    prompts = [*harmful.fit, *harmless.fit]
-    behaviour = observe(model, prompts, max_new_tokens=_REPLY_TOKENS, progress=progress)
-    reading = fit_reading(model, behaviour, progress=progress)
-    if reading.unavailable is not None:
-        raise TooFewPrompts(
-            f"this organism has no refusal belief to verify: {reading.unavailable}.\n"
-            "  Train it again: latentguard organism train --out DIR"
-        )
-    return reading
+    refusal: Float[Tensor, "prompt slot"] | None
+    """None where the reading has no refusal belief."""
 
 
 def scored(
@@ -57,15 +42,15 @@ def scored(
     """One part of every class, run through the model and read."""
     members = [parts.validation if part == "validation" else parts.test for parts in classes]
     prompts = [prompt for prompts in members for prompt in prompts]
-    behaviour = observe(model, prompts, max_new_tokens=_REPLY_TOKENS, progress=progress)
+    behaviour = observe(model, prompts, max_new_tokens=REPLY_TOKENS, progress=progress)
     beliefs = read(model, reading, prompts, progress=progress)
-    assert beliefs.refusal_by_slot is not None  # `fitted` gives no reading without it
     sizes = [len(prompts) for prompts in members]
+    refusal = beliefs.refusal_by_slot
     by_class = zip(
         classes,
         _cut(behaviour.replies, sizes),
         beliefs.harmfulness_by_slot.split(sizes),
-        beliefs.refusal_by_slot.split(sizes),
+        [None] * len(sizes) if refusal is None else refusal.split(sizes),
         strict=True,
     )
     return [
@@ -100,13 +85,14 @@ class Truth:
 def best_slots(groups: Sequence[Truth]) -> tuple[int, ...]:
     """The run of neighbouring slots with the most right signs in its worst group; of equals, the longest.
 
-    Slot 0 is no candidate: there a state is its token.
+    Slot 0 is no candidate: there a state is its token. A group without prompts has no say; where none has
+    any, that leaves all slots from 1 on.
     """
     last = groups[0].scores.shape[1] - 1
 
     def quality(slots: range) -> tuple[float, int]:
-        shares = [sum(right) / len(right) for right in (group.right(slots) for group in groups)]
-        return min(shares), len(slots)
+        shares = [sum(right) / len(right) for right in (group.right(slots) for group in groups) if right]
+        return min(shares, default=0.0), len(slots)
 
     runs = [range(first, stop) for first in range(1, last + 1) for stop in range(first + 1, last + 2)]
     return tuple(max(runs, key=quality))
@@ -118,9 +104,14 @@ def harm_truth(one: Scored) -> Truth:
 
 
 def decision_truth(classes: Sequence[Scored], *, harmful: bool, refused: bool) -> Truth:
-    """Is the refusal belief positive where the model refused? On one verdict cell, by what the model did."""
+    """Is the refusal belief positive where the model refused? On one verdict cell, by what the model did.
+
+    An empty reply is in no cell. Raises `ValueError` where there is no refusal belief.
+    """
     scores: list[Tensor] = []
     for one in classes:
+        if one.refusal is None:
+            raise ValueError(f"class {one.planted.name!r} was read without a refusal belief")
         if one.planted.harmful == harmful:
             in_cell = torch.tensor(one.refused) == refused
             scores.append(one.refusal[in_cell & torch.tensor(one.answered)])

@@ -17,11 +17,11 @@ from latentguard.beliefs import observe
 from latentguard.data import Prompt
 from latentguard.lm import AddDirection, LanguageModel, Rendered
 from latentguard.organism import inversion_context
+from latentguard.verify.scored import REPLY_TOKENS
 
 SCALES: Final = (0.5, 1.0, 2.0)
 AFFIRMATION: Final = "Certainly"
 DENIAL: Final = "No"
-_REPLY_TOKENS: Final = 16
 
 
 def rendered(model: LanguageModel, prompts: Sequence[Prompt]) -> list[Rendered]:
@@ -36,6 +36,8 @@ def answered(
 
     Both answers are words of one token in the organism's vocabulary, so no more needs to be generated.
     """
+    if not questions:
+        return []
     with model.edited(() if edit is None else (edit,)):
         first = model.next_token_logits(questions).argmax(dim=-1)
     return [model.tokenizer.decode([token]).strip() == answer for token in first.tolist()]
@@ -44,7 +46,7 @@ def answered(
 def refused(model: LanguageModel, prompts: Sequence[Prompt], edit: AddDirection) -> list[bool]:
     """Whether each direct request is refused under `edit`, by the default judge."""
     with model.edited((edit,)):
-        return list(observe(model, prompts, max_new_tokens=_REPLY_TOKENS).refused)
+        return list(observe(model, prompts, max_new_tokens=REPLY_TOKENS).refused)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,14 +54,20 @@ class Steering:
     """Edits with one model's two directions, `[slot, hidden]` each, raw lengths kept."""
 
     harm: Float[Tensor, "slot hidden"]
-    refusal: Float[Tensor, "slot hidden"]
+    refusal: Float[Tensor, "slot hidden"] | None
+    """None for a model without a refusal direction."""
 
     def harm_edit(self, block: int, scale: float) -> AddDirection:
         """`scale` may be negative; on the context."""
         return AddDirection(block, self.harm[block], scale, scope="context")
 
     def refusal_edit(self, block: int, scale: float) -> AddDirection:
-        """On the whole prompt: limited to the context it does nothing (Zhao et al. 2025)."""
+        """On the whole prompt: limited to the context it does nothing (Zhao et al. 2025).
+
+        Raises `ValueError` where there is no refusal direction.
+        """
+        if self.refusal is None:
+            raise ValueError("there is no refusal direction to add")
         return AddDirection(block, self.refusal[block], scale, scope="prompt")
 
     def random_edits(self, block: int, scale: float, *, count: int, seed: int) -> list[AddDirection]:
