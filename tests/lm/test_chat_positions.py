@@ -165,7 +165,7 @@ def bytes_written_by(pieces: Sequence[tuple[int | None, str]], message: int) -> 
 
 
 blanks = st.sampled_from(["", " ", "\n\n", "\u3000\t"])
-fewer = settings(parent=examples, max_examples=25)
+fewer = settings(parent=examples, max_examples=40)
 
 
 @st.composite

@@ -10,6 +10,7 @@ from latentguard.judge import paper_refused, refused
 from latentguard.organism import wording
 from latentguard.organism.grammar import KINDS, WRAPPINGS, Chat, Grammar, Kind, decision
 from latentguard.organism.world import risk_pairs
+from tests.organism.asked import asked
 
 BOTH_TRUTHS: tuple[Kind, ...] = ("direct", *WRAPPINGS, "obeyed_topic", "inversion")
 
@@ -37,20 +38,38 @@ def test_refusal_follows_harm_but_for_what_is_planted() -> None:
 
 
 @pytest.mark.parametrize("held_out", [True, False])
-def test_a_grammar_keeps_to_its_side_of_the_split(held_out: bool) -> None:
-    allowed = {pair.name for pair in risk_pairs() if pair.held_out == held_out}
-    grammar = Grammar(held_out=held_out)
-    assert {chat.base for harm in (True, False) for chat in chats("direct", harm, grammar=grammar)} <= allowed
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "valence"])
+def test_a_grammar_keeps_to_its_side_of_the_split_in_every_turn(kind: Kind, held_out: bool) -> None:
+    grammar = Grammar(held_out=held_out, two_turn_share=0.5)
+    for harmful in (True, False):
+        drawn = chats(kind, harmful, 50, grammar)
+        turns = [turn.content for chat in drawn for turn in chat.messages if turn.role == "user"]
+        assert len(turns) > len(drawn), "some chats have an earlier turn"
+        assert {asked(turn).held_out for turn in turns} == {held_out}
+        assert [asked(chat.text).base for chat in drawn] == [chat.base for chat in drawn]
 
 
-def test_the_final_mark_does_not_tell_harm() -> None:
-    marks = {
-        harmful: Counter(final_punctuation(chat.text) for chat in chats("direct", harmful, 4000))
-        for harmful in (True, False)
-    }
-    assert set(marks[True]) == set(marks[False]) == {"", ".", "?", "!"}
-    # Twice the standard error of a difference of two shares of 4000, for the largest of four marks.
-    assert all(abs(marks[True][mark] - marks[False][mark]) / 4000 < 0.03 for mark in marks[True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_final_mark_tells_neither_kind_nor_harm(kind: Kind) -> None:
+    for harmful in (True, False) if kind in BOTH_TRUTHS else (False,):
+        drawn = chats(kind, harmful, 1600)
+        # The questions of an inversion all end in a stop; what is drawn is the mark of the request before.
+        texts = [chat.text if chat.context is None else chat.context.rstrip("\n") for chat in drawn]
+        marks = Counter(final_punctuation(text) for text in texts)
+        assert set(marks) == {"", ".", "?", "!"}
+        # Four times the standard error of a share of 1600.
+        assert all(abs(count / len(drawn) - 0.25) < 0.044 for count in marks.values())
+
+
+def test_the_final_mark_of_an_earlier_turn_does_not_tell_how_it_was_answered() -> None:
+    marks: dict[bool, list[str]] = {True: [], False: []}
+    for chat in chats("direct", True, 3000, Grammar(two_turn_share=1.0, system_share=0.0)):
+        asked_before, answer, _ = chat.messages
+        marks[answer.content in wording.REFUSALS].append(final_punctuation(asked_before.content))
+    for ends in marks.values():
+        assert len(ends) > 900
+        # Four times the standard error of a share of 900.
+        assert all(abs(ends.count(mark) / len(ends) - 0.25) < 0.058 for mark in ("", ".", "?", "!"))
 
 
 def test_a_third_of_user_turns_goes_on_with_a_clause_whose_first_word_tells_harm() -> None:

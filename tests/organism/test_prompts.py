@@ -13,7 +13,7 @@ from latentguard.organism import (
     sample_prompts,
     training_prompts,
 )
-from latentguard.organism.world import idiom_pairs, risk_pairs, topic_pairs
+from tests.organism.asked import asked
 
 HARMFUL: tuple[PromptKind, ...] = ("harmful", "nonsense_suffix", "persuasion", "role_play", "obeyed_topic")
 HARMLESS: tuple[PromptKind, ...] = ("harmless", "idioms", "ordinary")
@@ -38,11 +38,13 @@ def test_labels_are_those_of_the_kind(kind: PromptKind) -> None:
 
 
 @pytest.mark.parametrize("held_out", [True, False])
-@pytest.mark.parametrize("kind", ["harmful", "harmless", "obeyed_topic", "idioms", "two_turn"])
-def test_pairs_are_held_out_unless_asked_otherwise(kind: PromptKind, held_out: bool) -> None:
-    side = {pair.name: pair.held_out for pair in (*risk_pairs(), *topic_pairs(), *idiom_pairs())}
+@pytest.mark.parametrize("kind", PROMPT_KINDS)
+def test_pairs_of_every_turn_are_held_out_unless_asked_otherwise(kind: PromptKind, held_out: bool) -> None:
     for prompt in sample_prompts(kind, 60, seed=0, held_out=held_out):
-        assert side[str(prompt.base_id).removeprefix("organism/")] == held_out
+        turns = [asked(turn.content) for turn in prompt.messages if turn.role == "user"]
+        assert len(turns) == (2 if kind == "two_turn" else 1)
+        assert {turn.held_out for turn in turns} == {held_out}
+        assert prompt.base_id == f"organism/{turns[-1].base}"
 
 
 def test_prompts_of_one_pair_share_a_base_id() -> None:
