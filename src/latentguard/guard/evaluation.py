@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
 
+from latentguard.beliefs.table import html_table
 from latentguard.data import Prompt
 from latentguard.guard.metrics import auroc, ranked
 from latentguard.guard.sampling import Sample, estimate
 from latentguard.guard.statistics import Estimate
-from latentguard.guard.verdict import Verdict, html_table
+from latentguard.guard.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas

@@ -31,7 +31,7 @@ from latentguard.lm import LanguageModel
 PROMPTS_AT_ONCE = 512
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Guard:
     """A fitted guard beside the model it reads. Made by `Guard.fit` or `Guard.load`."""
 

@@ -1,11 +1,11 @@
 """What a guard says of one prompt."""
 
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from latentguard._text import inert
 from latentguard.beliefs import Cell
+from latentguard.beliefs.table import html_table
 
 if TYPE_CHECKING:
     import pandas
@@ -62,12 +62,3 @@ class Verdicts(list[Verdict]):
             for text, one in zip(self.texts, self, strict=True)
         ]
         return html_table(head, rows)
-
-
-def html_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A plain HTML table, everything escaped."""
-    cells = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(inert(value))}</td>" for value in row) + "</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
