@@ -86,7 +86,7 @@ def test_variants_of_a_prompt_do_not_make_the_choice_surer():
 
 
 def test_the_standard_error_is_the_published_one():
-    """Hanley and McNeil 1982, table II: 51 abnormal and 58 normal cases, area 0.893, standard error 0.032."""
+    """Hanley and McNeil 1982, their example: 51 and 58 cases, area 0.893, standard error 0.032."""
     assert abs(standard_error(0.893, 51.0, 58.0) - 0.032) < 1e-3
 
 
