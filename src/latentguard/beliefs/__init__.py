@@ -4,6 +4,7 @@ The formulas (`belief`, `layer_scores`, `difference_of_means`, `cosine_by_slot`)
 tensors; `observe`, `fit_reading` and `read` run a model.
 """
 
+from latentguard.beliefs.angle import drawn_cosines, prompt_states
 from latentguard.beliefs.behaviour import CELLS, Behaviour, Cell, Reply, cell_of, described, observe
 from latentguard.beliefs.belief import belief, coinciding, layer_scores
 from latentguard.beliefs.clusters import FEWEST, Clusters, clusters
@@ -36,10 +37,12 @@ __all__ = [
     "described",
     "difference_of_means",
     "directions",
+    "drawn_cosines",
     "fit_reading",
     "layer_scores",
     "observe",
     "offset_name",
+    "prompt_states",
     "read",
     "shifted",
     "stacked",

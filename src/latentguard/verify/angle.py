@@ -2,9 +2,9 @@
 
     mean over slots 1..L of |cos(v_harm, v_refuse)|,   v = mean of refused harmful - mean of accepted harmless
 
-The slots of one model are no sample of anything, the prompts are: each draw takes as many prompts of each
-cluster with replacement and makes both directions anew. Noise in a direction only adds to an absolute cosine
-near 0, so there the draws lie above the measured value, and the interval is an upper one.
+Each draw takes as many prompts of each cluster with replacement (`beliefs.angle`). Noise in a direction only
+adds to an absolute cosine near 0, so there the draws lie above the measured value, and the interval is an
+upper one.
 """
 
 from typing import Final
@@ -15,8 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentguard._progress import Progress
-from latentguard.beliefs import cosine_by_slot, difference_of_means
-from latentguard.data import Endings, Prompt, with_endings
+from latentguard.beliefs import cosine_by_slot, difference_of_means, drawn_cosines, prompt_states
 from latentguard.lm import LanguageModel
 from latentguard.verify.fitted import Fitted
 from latentguard.verify.line import NOTHING, Line, Measured, line
@@ -30,26 +29,12 @@ def angle_line(model: LanguageModel, fit: Fitted, *, seed: int = 0, progress: Pr
         measured, note = NOTHING, fit.reading.unavailable
     else:
         positive, negative = (
-            prompt_states(model, prompts, fit.reading.endings, progress)
+            prompt_states(model, prompts, fit.reading.endings, progress=progress)
             for prompts in (fit.refused_harmful, fit.accepted_harmless)
         )
         measured = angle(positive, negative, seed=seed)
         note = "interval and n: the prompts both directions are fitted on"
     return line("mean |cos(v_harm, v_refuse)|, slots 1..L", measured, "<=", 0.30, note=note)
-
-
-def prompt_states(
-    model: LanguageModel, prompts: tuple[Prompt, ...], endings: Endings, progress: Progress
-) -> Float[Tensor, "prompt position slot hidden"]:
-    """The state of each prompt at t_inst and t_post_inst: the mean of its ending variants, which are no n."""
-    variants = with_endings(prompts, endings)
-    each = len(variants) // len(prompts)
-    return model.means(
-        [model.render(variant.messages) for variant in variants],
-        [index // each for index in range(len(variants))],
-        positions=("t_inst", "t_post_inst"),
-        progress=progress,
-    )
 
 
 def angle(
@@ -60,10 +45,14 @@ def angle(
 ) -> Measured:
     """Mean |cosine| of the directions at both positions over slots 1..L, with a percentile bootstrap."""
     rng = np.random.default_rng(seed)
-    draws = [mean_absolute_cosine(_drawn(positive, rng), _drawn(negative, rng)) for _ in range(_RESAMPLES)]
-    low, high = np.quantile(draws, (0.025, 0.975))
+    sizes = len(positive), len(negative)
+    counts = [rng.multinomial(size, np.full(size, 1 / size), _RESAMPLES) for size in sizes]
+    drawn = torch.from_numpy(np.concatenate(counts, axis=1)).float()
+    of_positive = torch.arange(sum(sizes)) < sizes[0]
+    cosines = drawn_cosines(torch.cat([positive, negative]), of_positive, drawn)[:, 1:]
+    low, high = np.quantile(cosines.abs().mean(dim=1).numpy(), (0.025, 0.975))
     measured = mean_absolute_cosine(positive, negative)
-    return Measured(measured, (float(low), float(high)), len(positive) + len(negative))
+    return Measured(measured, (float(low), float(high)), sum(sizes))
 
 
 def mean_absolute_cosine(
@@ -75,9 +64,3 @@ def mean_absolute_cosine(
     harm = difference_of_means(of_positive[0], of_negative[0])
     refusal = difference_of_means(of_positive[1], of_negative[1])
     return float(cosine_by_slot(harm, refusal)[1:].abs().mean())
-
-
-def _drawn(
-    states: Float[Tensor, "prompt position slot hidden"], rng: np.random.Generator
-) -> Float[Tensor, "prompt position slot hidden"]:
-    return states[torch.from_numpy(rng.integers(0, len(states), size=len(states)))]
