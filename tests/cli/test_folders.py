@@ -67,6 +67,13 @@ def test_a_target_that_is_no_folder_is_refused(tmp_path, kind):
         write(tmp_path / "out")
 
 
+def test_the_folder_one_is_in_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputRefused, match="you are in"), new_folder(tmp_path / ".", ours=OURS):
+        pytest.fail("the work began")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_place_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputRefused, match="cannot be written"):

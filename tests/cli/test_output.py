@@ -78,3 +78,12 @@ def test_quick_work_draws_nothing(terminal):
 
 def test_nothing_is_drawn_where_there_is_no_terminal():
     assert drawn(Console(file=io.StringIO(), width=100), patience=0.0, wait=0.05) == ""
+
+
+def test_every_step_is_told_whether_a_bar_is_drawn_or_not():
+    steps: list[str] = []
+    bars = Bars(Console(file=io.StringIO()), each_step=lambda: steps.append("step"))
+    with bars:
+        for done in range(3):
+            bars("work", done, 2)
+    assert steps == ["step"] * 3

@@ -67,7 +67,9 @@ def test_the_commit_that_was_read_of_a_hub_repository_is_recorded(
     assert load(folder, device="cpu").revision is None
 
 
-@pytest.mark.parametrize("name", ["no/such-model", "nowhere.gguf", "./no-such-folder"])
+@pytest.mark.parametrize(
+    "name", ["no/such-model", "nowhere.gguf", "./no-such-folder", "~nobody-at-all/model", "n" * 5000, "a\0b"]
+)
 def test_a_model_that_is_not_there_is_one_message(name: str) -> None:
     with pytest.raises(ModelNotFound) as refused:
         load(name)

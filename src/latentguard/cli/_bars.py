@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -24,11 +25,19 @@ class Bars:
     """One bar a stage of the work; satisfies `latentguard._progress.Progress`.
 
     Says nothing where the console is not a terminal. Used as a context manager: the bars vanish at its end.
+    `each_step` is called at every step, seen or not.
     """
 
-    def __init__(self, console: Console, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        console: Console,
+        *,
+        patience: float = PATIENCE,
+        each_step: Callable[[], None] = lambda: None,
+    ) -> None:
         self._console = console
         self._patience = patience
+        self._each_step = each_step
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -64,6 +73,7 @@ class Bars:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """`done` of `total` steps of `stage`; a total of 0 is work of unknown length."""
+        self._each_step()
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total or None)
         finished = bool(total) and done >= total

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from latentguard._paths import existing_path
 from latentguard._text import inert
 from latentguard.cli import _options
 from latentguard.errors import ArtefactMismatch, LatentGuardError, ModelNotFound
@@ -73,7 +74,7 @@ def load_guard(
 
 
 def _check_is_here(name: str, folder: Path) -> None:
-    if not _options.is_here(name):
+    if existing_path(name) is None:
         raise ModelNotFound(
             f"the model of the guard in {inert(str(folder))} is not here.\n"
             f"  It was fitted on {inert(name)!r}, a folder or file; where that lay is not recorded.\n"

@@ -2,14 +2,12 @@
 
 import shlex
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentguard._text import inert
+from latentguard._paths import existing_path
 from latentguard.cli._hub import ask_hub_once
-from latentguard.errors import ModelNotFound
 
 if TYPE_CHECKING:
     from latentguard.cli._output import Output
@@ -57,7 +55,7 @@ def load_model(
     import latentguard
     from latentguard.cli import _quiet
 
-    if name != "organism" and not is_here(name):
+    if name != "organism" and existing_path(name) is None:
         ask_hub_once(output)
     _quiet.after_heavy_imports()
     model = latentguard.load(name, device=device, dtype=dtype.value, revision=revision)
@@ -66,18 +64,6 @@ def load_model(
     for note in model.notes:
         output.note(note)
     return model
-
-
-def is_here(name: str) -> bool:
-    """Whether a model's name is a path of this machine. Raises `ModelNotFound` where it can be none."""
-    try:
-        return Path(name).expanduser().exists()
-    except (OSError, RuntimeError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise ModelNotFound(
-            f"there is no model {inert(name, limit=200)}.\n  {why}\n"
-            "  Give a Hugging Face id, a folder with safetensors weights, a GGUF file, or 'organism'."
-        ) from None
 
 
 def _suit_threads(model: "LanguageModel") -> None:

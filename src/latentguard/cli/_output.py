@@ -16,6 +16,7 @@ from rich.text import Text
 
 from latentguard._text import inert
 from latentguard.cli._bars import Bars
+from latentguard.cli._memory import GiveBack
 
 WIDTH_OF_A_FILE = 120
 """Columns of a table that goes to a file or a pipe."""
@@ -28,7 +29,7 @@ class Output:
         self.as_json = as_json
         self._results = results
         self._notes = notes
-        self.bars = Bars(self._notes)
+        self.bars = Bars(self._notes, each_step=GiveBack())
 
     def show(self, renderable: RenderableType) -> None:
         """A result for people; nothing where the result is JSON. A string is never read as markup."""

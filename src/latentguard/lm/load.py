@@ -16,6 +16,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from latentguard._paths import existing_path
 from latentguard._text import inert
 from latentguard.errors import DeviceNotAvailable, ModelNotFound, ModelNotSupported
 from latentguard.lm.gguf import file_type, transformers_reading
@@ -144,10 +145,10 @@ def _source(given: str, name: str | None) -> Source:
 
     A path is named without the folders it lies in: a name without a slash is no hub id (`Identity.local`).
     """
-    path = Path(given).expanduser()
-    if path.suffix == ".gguf" and path.is_file():
+    path = existing_path(given)
+    if path is not None and path.suffix == ".gguf" and path.is_file():
         return Source(str(path.parent), path.name, name or path.name)
-    if path.is_dir():
+    if path is not None and path.is_dir():
         return Source(str(path), None, name or path.resolve().name)
     if given.endswith(".gguf"):
         repo, colon, file = given.partition(":")
