@@ -136,6 +136,27 @@ def test_a_file_that_was_cut_off_is_refused(chat_model: Path, tmp_path: Path, sh
         load(cut, device="cpu")
 
 
+def test_fields_hold_what_the_packages_own_reader_finds(chat_model: Path, tmp_path: Path) -> None:
+    for file in (chat_model, _written(tmp_path / "some.gguf", 1)):
+        own = gguf.GGUFReader(file)
+        with reading.parsing_once():
+            found = gguf.GGUFReader(file)
+        assert [*found.fields] == [*own.fields]
+        for name, field in own.fields.items():
+            assert found.fields[name].contents() == field.contents(), name
+            assert found.fields[name].types == field.types
+        for one, other in zip(found.tensors, own.tensors, strict=True):
+            assert one.name == other.name
+            assert np.array_equal(one.data, other.data)
+
+
+def test_a_vocabulary_is_parsed_without_a_view_a_word(chat_model: Path) -> None:
+    with reading.parsing_once():
+        words = gguf.GGUFReader(chat_model).fields["tokenizer.ggml.tokens"]
+    assert len(words.parts) < 2 * len(words.data)
+    assert all(isinstance(words.parts[index], bytes) for index in words.data)
+
+
 def test_a_file_is_parsed_once_for_config_tokenizer_and_weights(
     chat_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
