@@ -10,7 +10,8 @@ from torch import Tensor
 from latentguard.errors import NonFiniteState
 from latentguard.lm import LanguageModel
 from latentguard.lm import capture as capture_module
-from tests.lm.tiny import ARCHITECTURES, tiny
+from tests.lm.templates import CHATML, byte_level
+from tests.lm.tiny import ARCHITECTURES, tiny, tiny_module
 
 PROMPTS = [
     "How do I bake bread?",
@@ -88,6 +89,16 @@ def test_states_are_the_same_in_any_order_and_batch(model: LanguageModel) -> Non
     for row, prompt in enumerate(PROMPTS):
         alone = model.capture([prompt], positions=POSITIONS).tensor
         torch.testing.assert_close(alone[0], states[row], rtol=1e-4, atol=1e-4)
+
+
+def test_states_in_the_models_own_dtype_are_the_same_states() -> None:
+    tokenizer = byte_level(CHATML)
+    module = tiny_module("Qwen2", vocab_size=len(tokenizer)).to(torch.bfloat16)
+    model = LanguageModel(module, tokenizer, name="tiny")
+    wide = model.capture(PROMPTS, positions=POSITIONS)
+    own = model.capture(PROMPTS, positions=POSITIONS, dtype=None)
+    assert (wide.tensor.dtype, own.tensor.dtype) == (torch.float32, torch.bfloat16)
+    assert torch.equal(own.tensor.float(), wide.tensor)
 
 
 def test_early_exit_reads_the_same_states_and_runs_no_deeper_block(model: LanguageModel) -> None:
@@ -197,7 +208,7 @@ def test_an_out_of_memory_batch_is_halved_and_no_prompt_is_lost(
         blocks: object, before: object, sequences: list[object], *rest: object, **named: object
     ) -> object:
         nonlocal failures
-        if len(sequences) > 2:
+        if len(sequences) > 1:
             failures += 1
             raise torch.OutOfMemoryError("as if")
         return run(blocks, before, sequences, *rest, **named)
@@ -244,7 +255,7 @@ def test_no_hook_is_left_after_an_exception(qwen: LanguageModel, monkeypatch: py
     assert _hooks(qwen) == before
 
 
-@pytest.mark.parametrize("slots", [[-1], [99], []])
+@pytest.mark.parametrize("slots", [[-1], [99], [], [True]])
 def test_slots_that_do_not_exist_are_named(qwen: LanguageModel, slots: list[int]) -> None:
-    with pytest.raises(ValueError, match="slots 0"):
+    with pytest.raises(ValueError, match=r"slots 0|a slot is a number"):
         qwen.capture(PROMPTS[:1], slots=slots)

@@ -9,7 +9,7 @@ from latentguard.data import data_hash
 from latentguard.guard.best import best, fit_cells
 from latentguard.guard.calibration import Calibration, calibrate
 from latentguard.guard.captured import Captured, capture_fit, staged
-from latentguard.guard.cells import BOTH, Cells, positions_read
+from latentguard.guard.cells import BOTH, Cells, mean_of, positions_read
 from latentguard.guard.choice import Choice, mask
 from latentguard.guard.fitting_data import FittingData, is_harmful
 from latentguard.guard.manifest import Fitted, FittedOn, FittedUntrained, Manifest
@@ -105,7 +105,7 @@ def _refusal(
     return fit_refusal(
         captured.train.at(AT),
         captured.train_owners,
-        captured.written.at(AT),
+        captured.written.at(AT).float(),
         data.validation,
         behaviour,
         slots=captured.train.slots,
@@ -122,8 +122,8 @@ def _tensors(
     tensors = {
         "probe.weights": probe.weights,
         "probe.bias": probe.bias,
-        "harmfulness.positive": at_instruction[harmful].mean(dim=0),
-        "harmfulness.negative": at_instruction[~harmful].mean(dim=0),
+        "harmfulness.positive": mean_of(at_instruction, harmful),
+        "harmfulness.negative": mean_of(at_instruction, ~harmful),
     }
     if refusal is not None:
         tensors |= {"refusal.positive": refusal.positive, "refusal.negative": refusal.negative}
@@ -147,7 +147,7 @@ def _calibrations(
 ) -> dict[str, Calibration]:
     found = {"guard": _calibrated(probe, captured, choice.cells, data, options)}
     if refusal is not None:
-        states = Cells((AT,), refusal.record.slots).of(captured.written)
+        states = Cells((AT,), refusal.record.slots).of(captured.written).float()
         scores = refusal_scores(states, refusal.positive, refusal.negative)
         found["refusal_belief"] = calibrate(
             scores, is_harmful(data.validation).numpy(), target_fpr=options.target_fpr

@@ -14,7 +14,8 @@ from latentguard.lm import LanguageModel, States
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Captured:
-    """States of the training variants, of the validation variants, and of validation prompts as written."""
+    """States of the training variants, of the validation variants, and of validation prompts as written, in
+    the model's own dtype: whoever computes with a cell takes it in float32."""
 
     train: States
     train_owners: tuple[Prompt, ...]
@@ -49,7 +50,11 @@ def capture_fit(
     validation, validation_owners = variants(data.validation, endings)
     everything = [*train, *validation, *data.validation]
     states = model.capture(
-        [prompt.messages for prompt in everything], positions=positions, slots=slots, progress=progress
+        [prompt.messages for prompt in everything],
+        positions=positions,
+        slots=slots,
+        dtype=None,
+        progress=progress,
     )
     first, second = len(train), len(train) + len(validation)
     return Captured(

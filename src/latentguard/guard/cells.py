@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from latentguard.lm import States
@@ -59,3 +59,10 @@ def positions_read(choices: Iterable[Position]) -> tuple[str, ...]:
     """The positions that any of several choices reads, t_inst first."""
     wanted = {name for position in choices for name in positions_of(position)}
     return tuple(name for name in BOTH if name in wanted)
+
+
+def mean_of(
+    states: Float[Tensor, "prompt cell hidden"], chosen: Bool[Tensor, " prompt"]
+) -> Float[Tensor, "cell hidden"]:
+    """The mean state of the chosen prompts in each cell, float32; no copy of all of them is made."""
+    return torch.stack([states[chosen, cell].float().mean(dim=0) for cell in range(states.shape[1])])

@@ -11,7 +11,7 @@ from torch import Tensor
 from latentguard.beliefs import FEWEST, Behaviour, Clusters, clusters, layer_scores
 from latentguard.data import Prompt
 from latentguard.guard.calibration import threshold
-from latentguard.guard.cells import Cells
+from latentguard.guard.cells import Cells, mean_of
 from latentguard.guard.choice import choose, mask
 from latentguard.guard.manifest import FittedRefusal
 
@@ -74,8 +74,8 @@ def fit_refusal(
     part, found = clusters_among(behaviour, owners)
     refused = frozenset(part.prompts[index] for index in found.refused_harmful)
     accepted = frozenset(part.prompts[index] for index in found.accepted_harmless)
-    positive = train[mask(owner in refused for owner in owners)].mean(dim=0)
-    negative = train[mask(owner in accepted for owner in owners)].mean(dim=0)
+    positive = mean_of(train, mask(owner in refused for owner in owners))
+    negative = mean_of(train, mask(owner in accepted for owner in owners))
     chosen, cut, auroc = _chosen(
         layer_scores(validation, positive, negative), validation_prompts, behaviour, slots, runs
     )

@@ -6,12 +6,13 @@ proved positions, captures hidden states, edits them and generates.
 
 from latentguard.lm.capture import States
 from latentguard.lm.chat import ChatTemplate, Conversation, Message, Rendered, as_messages
+from latentguard.lm.checks import Check
 from latentguard.lm.edit import AddDirection, Edit, ProjectOut, Scope
 from latentguard.lm.fingerprint import Identity
 from latentguard.lm.generate import Generation
 from latentguard.lm.load import load
 from latentguard.lm.model import LanguageModel
-from latentguard.lm.proof import Check, Proof
+from latentguard.lm.proof import Proof
 
 __all__ = [
     "AddDirection",

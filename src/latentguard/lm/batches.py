@@ -5,13 +5,20 @@ all prompts share the template's opening and the system prompt, so those tokens 
 
     root (shared by all)  ->  stem (shared by a family)  ->  tail (a prompt's own)
 
-A family of one has its whole remainder as its tail and no stem.
+A family of one has its whole remainder as its tail and no stem. What counts is what a batch costs: its
+tokens, padding included, and a fixed price `a_run` for each of its one or two runs. A stem of a few tokens
+may cost more padding than it saves, and a fuller batch may hold more padding than two.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Ids = tuple[int, ...]
+
+TOKENS, A_RUN = 1024, 32
+"""Padded tokens a batch, and what it costs to start a run, in tokens: those of a CPU."""
+_LEAST_SAVINGS = (4, 8, 16, None)
+"""Tokens that a prompt must save to join a family: all are tried, the cheapest is taken; None: none joins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,52 +48,75 @@ class Plan:
         return len(self.root) + own
 
 
-def plan(prompts: Sequence[Ids], *, share: bool = True, least_saving: int = 4) -> Plan:
-    """Group prompts by what they share. Every tail keeps at least one token.
+def plan(prompts: Sequence[Ids], *, share: bool = True, budget: int = TOKENS, a_run: int = A_RUN) -> Plan:
+    """Group prompts by what they share, in the way that costs least in batches of `budget` tokens.
 
-    In sorted order a prompt joins the family before it where that saves at least `least_saving` tokens.
-    `share=False` gives one family a prompt and no root: plain, length-sorted batches.
+    Every tail keeps at least one token. `share=False` gives one family a prompt and no root: plain,
+    length-sorted batches.
     """
     if not share:
         return Plan((), _sorted(Family((row,), (), (ids,)) for row, ids in enumerate(prompts)))
     root = _root(prompts)
     rest = [ids[len(root) :] for ids in prompts]
     order = sorted(range(len(rest)), key=lambda row: rest[row])
+    found = (Plan(root, _sorted(_families(rest, order, least))) for least in _LEAST_SAVINGS)
+    return min(found, key=lambda one: sum(cost(batch, a_run) for batch in batches(one, budget, a_run=a_run)))
+
+
+def _families(rest: Sequence[Ids], order: Sequence[int], least_saving: int | None) -> list[Family]:
+    """In sorted order a prompt joins the family before it where that saves at least `least_saving` tokens."""
     families: list[Family] = []
     group: list[int] = []
     stem: Ids = ()
     for row in order:
         joined = _common(stem, rest[row])
         # m prompts over a stem of s tokens cost (m - 1) * s less than alone; joined, m * c less.
-        if group and len(group) * len(joined) - (len(group) - 1) * len(stem) >= least_saving:
+        saving = len(group) * len(joined) - (len(group) - 1) * len(stem)
+        if group and least_saving is not None and saving >= least_saving:
             group.append(row)
             stem = joined
         else:
             families.extend(_family(group, stem, rest))
             group, stem = [row], rest[row][:-1]
     families.extend(_family(group, stem, rest))
-    return Plan(root, _sorted(families))
+    return families
 
 
-def batches(planned: Plan, budget: int) -> list[tuple[Family, ...]]:
+def batches(planned: Plan, budget: int, *, a_run: int = A_RUN) -> list[tuple[Family, ...]]:
     """Consecutive families whose padded stems and tails fit into `budget` tokens; at least one a batch."""
     out: list[tuple[Family, ...]] = []
     waiting = planned.families
     while waiting:
-        out.append(next_batch(waiting, budget))
+        out.append(next_batch(waiting, budget, a_run=a_run))
         waiting = waiting[len(out[-1]) :]
     return out
 
 
-def next_batch(families: Sequence[Family], budget: int) -> tuple[Family, ...]:
-    """As many of the first families as fit into `budget` padded tokens; at least one."""
-    stem = tail = rows = 0
+def next_batch(families: Sequence[Family], budget: int, *, a_run: int = A_RUN) -> tuple[Family, ...]:
+    """Of the first families so many that they cost least for each token of their own, and fit into `budget`
+    padded tokens; at least one."""
+    stem = tail = rows = tokens = 0
+    taken, least = 1, float("inf")
     for count, family in enumerate(families, start=1):
         stem, tail = max(stem, len(family.stem)), max(tail, family.longest_tail)
         rows += len(family.rows)
-        if count > 1 and stem * count + tail * rows > budget:
-            return tuple(families[: count - 1])
-    return tuple(families)
+        tokens += len(family.stem) + sum(map(len, family.tails))
+        padded = stem * count + tail * rows
+        if count > 1 and padded > budget:
+            break
+        price = (padded + _runs(stem) * a_run) / tokens
+        if price <= least:
+            taken, least = count, price
+    return tuple(families[:taken])
+
+
+def cost(families: Sequence[Family], a_run: int) -> int:
+    """What a batch costs, in tokens."""
+    return padded_tokens(families) + _runs(max(len(family.stem) for family in families)) * a_run
+
+
+def _runs(longest_stem: int) -> int:
+    return 2 if longest_stem else 1
 
 
 def halves(family: Family) -> tuple[Family, Family]:
@@ -114,7 +144,12 @@ def _family(group: list[int], stem: Ids, rest: Sequence[Ids]) -> list[Family]:
 
 
 def _sorted(families: Iterable[Family]) -> tuple[Family, ...]:
-    return tuple(sorted(families, key=lambda family: (len(family.stem), family.longest_tail, family.rows)))
+    """Families that pad one another least beside one another: those with a stem first, then by length."""
+
+    def place(family: Family) -> tuple[bool, int, int, tuple[int, ...]]:
+        return not family.stem, family.longest_tail, len(family.stem), family.rows
+
+    return tuple(sorted(families, key=place))
 
 
 def _root(prompts: Sequence[Ids]) -> Ids:

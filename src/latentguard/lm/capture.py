@@ -19,16 +19,17 @@ from torch.utils.hooks import RemovableHandle
 from latentguard._progress import Progress, silent
 from latentguard.errors import NonFiniteState
 from latentguard.lm.batch_layout import current_layout
-from latentguard.lm.batches import Family, halves, next_batch, padded_tokens, plan
+from latentguard.lm.batches import A_RUN, Family, halves, next_batch, padded_tokens, plan
 from latentguard.lm.blocks import Blocks, entering, stream_of
 from latentguard.lm.chat import Rendered
 from latentguard.lm.edit import any_changing, every_edit_must_match
-from latentguard.lm.runs import Segment, beginning, run
+from latentguard.lm.runs import Segment, beginning, run, spreading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class States:
-    """Hidden states read from a model. `tensor` is float32, on the CPU, prompts in the order given."""
+    """Hidden states read from a model, on the CPU, prompts in the order given; float32 unless asked for
+    otherwise."""
 
     tensor: Float[Tensor, "prompt position slot hidden"]
     positions: tuple[str, ...]
@@ -46,6 +47,8 @@ class Budget:
 
     tokens: int
     most: int
+    a_run: int = A_RUN
+    """What it costs to start a run, in tokens."""
 
     def double(self) -> None:
         self.tokens = min(2 * self.tokens, self.most)
@@ -82,7 +85,12 @@ def capture(
     # Edits differ by prompt, and a run that ends at slot 0 fills no cache to share.
     share = share and not any_changing() and slots[-1] > 0
     ends = [max(wanted) + 1 for wanted in indices]
-    planned = plan([prompt.ids[:end] for prompt, end in zip(prompts, ends, strict=True)], share=share)
+    planned = plan(
+        [prompt.ids[:end] for prompt, end in zip(prompts, ends, strict=True)],
+        share=share,
+        budget=budget.tokens,
+        a_run=budget.a_run,
+    )
     reader = Reader(blocks, tuple(slots), exits=True)
     job = _Job(blocks, prompts, indices, reader, len(planned.root), device)
     done = 0
@@ -90,7 +98,7 @@ def capture(
         root = job.run_root(planned.root)
         waiting = planned.families
         while waiting:
-            batch = next_batch(waiting, budget.tokens)
+            batch = next_batch(waiting, budget.tokens, a_run=budget.a_run)
             try:
                 job.run_batch(root, batch)
             except torch.OutOfMemoryError:
@@ -209,22 +217,33 @@ class _Job:
 
     def run_batch(self, root: Segment | None, families: Sequence[Family]) -> None:
         """Stems first, one row a family; then every prompt's own tail on a copy of its family's cache."""
-        stems = any(family.stem for family in families)
+        rows = [row for family in families for row in family.rows]
+        parents = [0] * len(rows)
+        if any(family.stem for family in families):
+            before = self._run_stems(root, families)
+            parents = [number for number, family in enumerate(families) for _ in family.rows]
+        elif root is not None:
+            before = root.fork([0])
+        else:
+            before = beginning(self.blocks, 1, self.device, cached=False)
+        starts = [self.root_tokens + len(family.stem) for family in families for _ in family.rows]
+        tails = [tail for family in families for tail in family.tails]
+        with spreading(self.blocks, before, parents) as segment:
+            self._run(segment, tails, starts, [(row,) for row in rows], prompts=rows)
+
+    def _run_stems(self, root: Segment | None, families: Sequence[Family]) -> Segment:
         if root is None:
-            segment = beginning(self.blocks, len(families), self.device, cached=stems)
+            segment = beginning(self.blocks, len(families), self.device, cached=True)
         else:
             segment = root.fork([0] * len(families))
-        heads = [family.rows[0] for family in families]
-        if stems:
-            starts = [self.root_tokens] * len(families)
-            self._run(segment, [f.stem for f in families], starts, [f.rows for f in families], prompts=heads)
-        parents = [number for number, family in enumerate(families) for _ in family.rows]
-        if stems and parents != list(range(len(families))):
-            segment = segment.spread(parents)
-        rows = [row for family in families for row in family.rows]
-        starts = [self.root_tokens + len(families[parent].stem) for parent in parents]
-        tails = [tail for family in families for tail in family.tails]
-        self._run(segment, tails, starts, [(row,) for row in rows], prompts=rows)
+        self._run(
+            segment,
+            [family.stem for family in families],
+            [self.root_tokens] * len(families),
+            [family.rows for family in families],
+            prompts=[family.rows[0] for family in families],
+        )
+        return segment
 
     def _run(
         self,
@@ -262,13 +281,13 @@ class _Job:
 
 
 def gather_states(
-    n_prompts: int, n_positions: int, n_slots: int, hidden: int
+    n_prompts: int, n_positions: int, n_slots: int, hidden: int, *, dtype: torch.dtype = torch.float32
 ) -> tuple[Float[Tensor, "prompt position slot hidden"], Sink]:
     """An empty tensor of states and the sink that fills it."""
-    out = torch.empty((n_prompts * n_positions, n_slots, hidden), dtype=torch.float32)
+    out = torch.empty((n_prompts * n_positions, n_slots, hidden), dtype=dtype)
 
     def sink(slot: int, targets: Tensor, states: Tensor) -> None:
-        out[targets, slot] = states
+        out[targets, slot] = states.to(dtype)
 
     return out.view(n_prompts, n_positions, n_slots, hidden), sink
 
@@ -298,7 +317,10 @@ def chosen_slots(slots: Iterable[int] | None, n_slots: int) -> tuple[int, ...]:
     """The slots asked for, ascending and once each; all of them for None. Raises `ValueError` by name."""
     if slots is None:
         return tuple(range(n_slots))
-    chosen = tuple(sorted(set(slots)))
+    given = tuple(slots)
+    if any(isinstance(slot, bool) for slot in given):
+        raise ValueError(f"slots {given} were asked for; a slot is a number, not a mask")
+    chosen = tuple(sorted(set(given)))
     if not chosen or chosen[0] < 0 or chosen[-1] >= n_slots:
         raise ValueError(f"slots {chosen} were asked for; this model has slots 0..{n_slots - 1}")
     return chosen

@@ -20,7 +20,7 @@ class Identity(BaseModel):
     name: str
     revision: str | None
     fingerprint: str
-    """sha256 over tensor names, shapes and sampled rows: seconds on a 70B model, the same in any dtype."""
+    """sha256 over tensor names, shapes and sampled rows (`weight_fingerprint`): seconds on a 70B model."""
     template_hash: str
     tokenizer_hash: str
     architecture: str
@@ -44,7 +44,8 @@ def weight_fingerprint(module: nn.Module) -> str:
     """sha256 hex over every parameter's name and shape, and sixteen of its rows, spread evenly.
 
     Rows are rounded to bfloat16 first, so one checkpoint loaded in float32 or in bfloat16 has one
-    fingerprint; a change too small to move any sampled value's first eight significant bits is not seen.
+    fingerprint (float16 drops the smallest weights, and has its own); a change too small to move any sampled
+    value's first eight significant bits is not seen.
     Of a tensor on the meta device, name and shape count.
     """
     digest = hashlib.sha256()

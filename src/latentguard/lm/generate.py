@@ -173,7 +173,7 @@ class Prefill:
     def batches(self, budget: int) -> Iterator[list[int]]:
         """Prompt numbers, sorted by length, in batches of at most `budget` padded tokens and 64 rows."""
         own = plan([prompt.ids[self.shared :] for prompt in self.prompts], share=False)
-        for batch in batches(own, budget):
+        for batch in batches(own, budget, a_run=budget):  # full ones: every new token is a run
             rows = [family.rows[0] for family in batch]
             for alike in self._alike(rows):
                 yield from (alike[first : first + 64] for first in range(0, len(alike), 64))

@@ -16,6 +16,7 @@ from latentguard.errors import ModelNotSupported
 from latentguard.lm import capture as _capture
 from latentguard.lm import edit as _edit
 from latentguard.lm import generate as _generate
+from latentguard.lm.batches import A_RUN, TOKENS
 from latentguard.lm.blocks import find_blocks
 from latentguard.lm.chat import ChatTemplate, Conversation, Rendered
 from latentguard.lm.edit import Edit, any_active
@@ -25,12 +26,12 @@ from latentguard.lm.proof import prove
 from latentguard.lm.remembered import Remembered, beginning_key
 from latentguard.lm.untrained import untrained_copy
 
-_CPU_TOKENS, _ACCELERATOR_TOKENS = 1024, 16384
-"""Padded tokens a batch. More of them run no faster on a CPU."""
-_MOST_TOKENS = 1 << 19
-"""Where doubling the tokens of a capture's batches ends on an accelerator."""
-_COPY_TOKENS = 4096
-"""The same of an untrained copy on a CPU, whose weights are drawn anew for every batch."""
+_ON_CPU = TOKENS, TOKENS, A_RUN
+_ON_ACCELERATOR = 16 * TOKENS, 512 * TOKENS, 2 * TOKENS
+"""Padded tokens a batch at first and at most, and what it costs to start a run, in tokens."""
+_COPY_ON_CPU = 2 * TOKENS, 2 * TOKENS, TOKENS // 2
+"""The same of an untrained copy: its weights are drawn anew in every run, which takes two cores as long as
+some 500 tokens. Larger batches run no faster for what they cost in memory."""
 
 
 class LanguageModel:
@@ -64,9 +65,8 @@ class LanguageModel:
         self._fingerprint: str | None = None
         self._remembered: Remembered | None = None
         self._kept_in: Path | None = None
-        on_cpu = self.device.type == "cpu"
-        self._tokens_a_batch = _CPU_TOKENS if on_cpu else _ACCELERATOR_TOKENS
-        self._budget = _capture.Budget(self._tokens_a_batch, _CPU_TOKENS if on_cpu else _MOST_TOKENS)
+        self._budget = _capture.Budget(*(_ON_CPU if self.device.type == "cpu" else _ON_ACCELERATOR))
+        self._tokens_a_batch = self._budget.tokens
 
     @property
     def n_blocks(self) -> int:
@@ -111,16 +111,20 @@ class LanguageModel:
         *,
         positions: Sequence[str] = ("t_inst",),
         slots: Iterable[int] | None = None,
+        dtype: torch.dtype | None = torch.float32,
         progress: Progress = silent,
     ) -> "_capture.States":
-        """Hidden states at `positions` and `slots` (all by default), float32 on the CPU.
+        """Hidden states at `positions` and `slots` (all by default), on the CPU.
 
+        `dtype`: float32, or None for the model's own, in which nothing of a state is lost either.
         Raises `PositionNotProved`, `NonFiniteState`, `EditMatchedNothing`, `ValueError` for slots that do not
         exist.
         """
         rendered, wanted = self._positioned(prompts, positions)
         chosen = _capture.chosen_slots(slots, self.n_slots)
-        out, sink = _capture.gather_states(len(rendered), len(positions), len(chosen), self.hidden_size)
+        out, sink = _capture.gather_states(
+            len(rendered), len(positions), len(chosen), self.hidden_size, dtype=dtype or self.dtype
+        )
         self._read(rendered, wanted, chosen, sink, progress)
         return _capture.States(out, tuple(positions), chosen)
 
@@ -222,7 +226,7 @@ class LanguageModel:
         """The same architecture, tokenizer and template with fresh weights by the model's own initialiser.
 
         `deepest_slot`: blocks from there on are left out, when no deeper slot will be read. The copy needs
-        the memory of its embedding and one block (see `untrained.py`); what was proved of this model's parts
+        the memory of its largest part alone (see `untrained.py`); what was proved of this model's parts
         holds for the copy's. Raises `ModelNotSupported` where the initialiser leaves a tensor unfilled.
         """
         blocks = self.n_blocks if deepest_slot is None else max(deepest_slot, 1)
@@ -232,8 +236,7 @@ class LanguageModel:
         fresh.name, fresh.notes = f"{self.name} (untrained copy, seed {seed})", ()
         fresh._remembered = None if self._kept_in is None else fresh._memory()
         if self.device.type == "cpu":
-            fresh._tokens_a_batch = _COPY_TOKENS
-            fresh._budget = _capture.Budget(_COPY_TOKENS, _COPY_TOKENS)
+            fresh._budget = _capture.Budget(*_COPY_ON_CPU)
         return fresh
 
     def _positioned(

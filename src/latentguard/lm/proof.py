@@ -5,7 +5,7 @@ cannot be proved, otherwise the one capability, by name, with its reason.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,29 +15,11 @@ from torch import Tensor, nn
 
 from latentguard.errors import ModelNotSupported
 from latentguard.lm.blocks import Blocks, entering, stream_of
-from latentguard.lm.capture import Budget, capture, gather_states
 from latentguard.lm.chat import Rendered
-from latentguard.lm.edit import AddDirection, edited
+from latentguard.lm.checks import TOLERANCE, Check, captured, gap, worst
+from latentguard.lm.edit_proof import prove_edits
 from latentguard.lm.heads import HeadSite, prove_heads
 from latentguard.lm.runs import beginning, run
-
-_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8, torch.bfloat16: 6e-2, torch.float16: 1e-2}
-"""Largest relative difference of two states that rounding may explain, by dtype. Measured: 1e-7 to
-4e-7 on five tiny float32 models, 1.2e-2 on Qwen2.5-Coder-0.5B in bfloat16."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One property: what it says, the largest error measured, and the largest allowed."""
-
-    name: str
-    says: str
-    error: float
-    tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        return self.error <= self.tolerance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +42,7 @@ class Proof:
 
 def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device) -> Proof:
     """Prove slots and readout (or raise `ModelNotSupported`), then prefix sharing, edits and heads."""
-    tolerance = _TOLERANCE.get(dtype, 6e-2)
+    tolerance = TOLERANCE.get(dtype, 6e-2)
     prompts = _sample(module.config.get_text_config(decoder=True).vocab_size)
     long, short = prompts[0], prompts[2]
     states, logits, stream = _whole_run(module, blocks, long, device)
@@ -72,24 +54,24 @@ def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device)
             0.0,
         ),
         Check(
-            "slots", "slots 0..L-1 equal the model's own hidden states", _gap(stream[:-1], states[:-1]), 0.0
+            "slots", "slots 0..L-1 equal the model's own hidden states", gap(stream[:-1], states[:-1]), 0.0
         ),
         Check(
             "readout",
             "head(norm(slot L)), through the model's logit map, equals its logits",
-            _gap(blocks.logits(stream[-1]), logits),
+            gap(blocks.logits(stream[-1]), logits),
             tolerance,
         ),
     ]
-    alone = [_captured(blocks, [prompt], device, share=False)[0] for prompt in prompts]
-    cut = _captured(blocks, [_cut(long)], device, share=False)[0]
-    together = _captured(blocks, prompts, device, share=False)
+    alone = [captured(blocks, [prompt], device, share=False)[0] for prompt in prompts]
+    cut = captured(blocks, [_cut(long)], device, share=False)[0]
+    together = captured(blocks, prompts, device, share=False)
     checks += [
-        Check("causal", "a state does not depend on later tokens", _gap(cut[0], _at(stream, 5)), tolerance),
+        Check("causal", "a state does not depend on later tokens", gap(cut[0], _at(stream, 5)), tolerance),
         Check(
-            "capture", "what is captured is the running stream", _gap(alone[0][-1], stream[:, -1]), tolerance
+            "capture", "what is captured is the running stream", gap(alone[0][-1], stream[:, -1]), tolerance
         ),
-        Check("batch", "a state does not depend on its batch or padding", _worst(together, alone), tolerance),
+        Check("batch", "a state does not depend on its batch or padding", worst(together, alone), tolerance),
     ]
     failed = [check for check in checks if not check.passed]
     if failed:
@@ -100,7 +82,7 @@ def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device)
         )
     refusals: dict[str, str] = {}
     shared = _try_shared(blocks, prompts, alone, device, tolerance, refusals)
-    edits = _try_edits(blocks, prompts, device, tolerance, refusals)
+    edits = prove_edits(blocks, prompts, device, tolerance, refusals)
     sites, heads = _try_heads(module, blocks, short, device, refusals)
     return Proof((*checks, *shared, *edits, *heads), sites, refusals)
 
@@ -204,18 +186,6 @@ def _run_plain(blocks: Blocks, prompt: Rendered, device: torch.device) -> None:
     )
 
 
-def _captured(
-    blocks: Blocks, prompts: Sequence[Rendered], device: torch.device, *, share: bool
-) -> Float[Tensor, "prompt position slot hidden"]:
-    """Every slot at t_inst and at the last token, through the same code that users run."""
-    hidden = blocks.config.hidden_size
-    slots = range(len(blocks) + 1)
-    out, sink = gather_states(len(prompts), 2, len(slots), hidden)
-    wanted = [(prompt.t_inst, prompt.t_post_inst) for prompt in prompts]
-    capture(blocks, prompts, wanted, slots, sink, device=device, share=share, budget=Budget(4096, 4096))
-    return out
-
-
 def _try_shared(
     blocks: Blocks,
     prompts: Sequence[Rendered],
@@ -228,10 +198,10 @@ def _try_shared(
     says = "a state is the same where a shared beginning ran once"
     try:
         shared = [
-            _captured(blocks, prompts, device, share=True),
-            _captured(blocks, [*prompts[:2], *prompts[:2]], device, share=True)[:2],
+            captured(blocks, prompts, device, share=True),
+            captured(blocks, [*prompts[:2], *prompts[:2]], device, share=True)[:2],
         ]
-        error = max(_worst(shared[0], alone), _worst(shared[1], alone[:2]))
+        error = max(worst(shared[0], alone), worst(shared[1], alone[:2]))
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as reason:
         refusals["prefix sharing"] = f"the model's cache cannot be forked ({type(reason).__name__})"
         return []
@@ -239,43 +209,6 @@ def _try_shared(
     if not check.passed:
         refusals["prefix sharing"] = f"{says}: error {error:.2e} > {tolerance:.0e}"
     return [check]
-
-
-def _try_edits(
-    blocks: Blocks,
-    prompts: Sequence[Rendered],
-    device: torch.device,
-    tolerance: float,
-    refusals: dict[str, str],
-) -> list[Check]:
-    """Whether a vector that is added to the first tokens of padded prompts is read there, at the slot it was
-    added, and nowhere else, and whether the model runs on with it."""
-    scoped = [replace(one, context_end=one.t_inst, t_inst=one.t_inst - 1) for one in prompts]
-    outside = [replace(one, context_end=one.t_inst) for one in prompts]
-    plain, plain_outside = (_captured(blocks, some, device, share=False) for some in (scoped, outside))
-    touched = elsewhere = 0.0
-    for slot in sorted({0, len(blocks) // 2, len(blocks)}):
-        vector = torch.randn(blocks.config.hidden_size, generator=torch.Generator().manual_seed(slot))
-        vector *= plain[:, 0, slot].norm(dim=-1).mean() / vector.norm()
-        with edited(blocks, [AddDirection(slot, vector, 1.0, "context")], blocks.config.hidden_size):
-            inside, other = (_captured(blocks, some, device, share=False) for some in (scoped, outside))
-        touched = max(touched, _gap(inside[:, 0, slot], plain[:, 0, slot] + vector))
-        elsewhere = max(elsewhere, _gap(other[:, :, : slot + 1], plain_outside[:, :, : slot + 1]))
-        if slot < len(blocks) and torch.equal(inside[:, 0, slot + 1], plain[:, 0, slot + 1]):
-            touched = float("inf")
-    checks = [
-        Check(
-            "edit in scope",
-            "a vector added at a slot is read there, and the model runs on with it",
-            touched,
-            tolerance,
-        ),
-        Check("edit out of scope", "and no other token of any row is changed at that slot", elsewhere, 0.0),
-    ]
-    failed = [f"{one.says}: error {one.error:.2e}" for one in checks if not one.passed]
-    if failed:
-        refusals["edits"] = "; ".join(failed)
-    return checks
 
 
 def _try_heads(
@@ -295,14 +228,3 @@ def _try_heads(
         refusals["heads"] = "; ".join(f"{c.says}: error {c.error:.2e}" for c in checks if not c.passed)
         return None, checks
     return found.sites, checks
-
-
-def _gap(one: Tensor, other: Tensor) -> float:
-    """Largest distance between two rows, relative to the larger row's length."""
-    one, other = one.detach().float().cpu().flatten(0, -2), other.detach().float().cpu().flatten(0, -2)
-    size = torch.maximum(one.norm(dim=-1), other.norm(dim=-1)).clamp(min=1e-12)
-    return float(((one - other).norm(dim=-1) / size).max())
-
-
-def _worst(captured: Tensor, alone: Sequence[Tensor]) -> float:
-    return max(_gap(captured[row], states) for row, states in enumerate(alone))

@@ -6,13 +6,17 @@ depend on what else rides in its batch (to the rounding of the matrix products).
 """
 
 import copy
-from collections.abc import Sequence
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 from transformers import DynamicCache
 
 from latentguard.lm.batch_layout import BatchLayout, announced, padded
@@ -37,6 +41,39 @@ class Segment:
         if self.cache is not None:
             self.cache.batch_select_indices(index)
         return Segment(self.cache, self.seen[index])
+
+
+@contextmanager
+def spreading(blocks: Blocks, segment: Segment, rows: Sequence[int]) -> Generator[Segment]:
+    """As `Segment.spread`, for the last run of a segment, in the memory of one block's cache.
+
+    Inside the `with` block a block's part of the cache is spread when the block is about to run, and dropped
+    when it has run: whole, it would be larger than everything else that a batch needs.
+    """
+    index = torch.tensor(rows, dtype=torch.long, device=segment.seen.device)
+    held: Any = [] if segment.cache is None else segment.cache.layers
+    if len(held) != len(blocks) or getattr(blocks.config, "num_kv_shared_layers", 0):
+        yield segment.spread(rows)  # no cache, or not one part a block, or parts that later blocks read again
+        return
+    owner = threading.get_ident()
+
+    def spread(number: int, *_: object) -> None:
+        if threading.get_ident() == owner:
+            held[number].batch_select_indices(index)
+
+    def drop(number: int, *_: object) -> None:
+        if threading.get_ident() == owner:
+            held[number].keys = held[number].values = None
+
+    handles: list[RemovableHandle] = []
+    try:
+        for number, layer in enumerate(blocks.layers):
+            handles.append(layer.register_forward_pre_hook(partial(spread, number)))
+            handles.append(layer.register_forward_hook(partial(drop, number)))
+        yield Segment(segment.cache, segment.seen[index])
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def beginning(blocks: Blocks, rows: int, device: torch.device, *, cached: bool) -> Segment:

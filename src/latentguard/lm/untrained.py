@@ -1,7 +1,7 @@
 """An untrained copy: the same architecture with fresh weights, what a guard's figures are compared with.
 
-The copy is never whole. A block's weights are drawn when the block is about to run and are gone when it has
-run, so a copy costs the memory of its embedding and of one block, on a GPU too.
+The copy is never whole. A part's weights are drawn when the part is about to run and are gone when it has
+run, so a copy costs the memory of one block or of its embedding, whichever is larger, on a GPU too.
 """
 
 import copy
@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from latentguard.errors import ModelNotSupported
 from latentguard.lm.blocks import Blocks
+from latentguard.lm.draws import PiecewiseNormal
 from latentguard.lm.fingerprint import weight_fingerprint
 
 _SEEDS_APART = 65_536
@@ -47,34 +49,38 @@ def untrained_copy(module: Any, like: Blocks, seed: int, n_blocks: int) -> Untra
     fresh.generation_config = copy.deepcopy(module.generation_config)
     fresh.eval().requires_grad_(False)
     blocks = _same_parts(module, like, fresh)
-    passing: list[nn.Module] = [*blocks.layers]
-    if blocks.unembedding.weight is not fresh.get_input_embeddings().weight:
-        passing.append(blocks.unembedding)
+    embedding = fresh.get_input_embeddings()
+    tied = blocks.unembedding.weight is embedding.weight
+    ends = [(embedding, blocks.unembedding)] if tied else [(embedding,), (blocks.unembedding,)]
+    passing: list[tuple[nn.Module, ...]] = [*((layer,) for layer in blocks.layers), *ends]
     owned = list(_owned(fresh, fresh))
-    within = {id(one) for part in passing for one in part.modules()}
-    _Part([one for one in owned if id(one[0]) not in within], seed * _SEEDS_APART, given.device).draw()
+    within = [{id(one) for root in roots for one in root.modules()} for roots in passing]
+    rest = [one for one in owned if not any(id(one[0]) in of_part for of_part in within)]
+    _Part(rest, seed * _SEEDS_APART, given.device).draw()
     parts = [
-        _Part(
-            [one for one in owned if id(one[0]) in {id(inner) for inner in root.modules()}],
-            seed * _SEEDS_APART + number,
-            given.device,
-        )
-        for number, root in enumerate(passing, start=1)
+        _Part([one for one in owned if id(one[0]) in of_part], seed * _SEEDS_APART + number, given.device)
+        for number, of_part in enumerate(within, start=1)
     ]
-    for root, part in zip(passing, parts, strict=True):
-        part.only_while_running(root)
-    with parts[0].drawn():
+    for roots, part in zip(passing, parts, strict=True):
+        for root in roots:
+            part.only_while_running(root)
+    with parts[0].drawn(), parts[len(blocks.layers)].drawn():
         fingerprint = weight_fingerprint(fresh)
     return UntrainedCopy(fresh, blocks, fingerprint)
 
 
 class _Part:
-    """Modules whose tensors are drawn together: on the meta device until then, and again afterwards."""
+    """Modules whose tensors are drawn together: on the meta device until then, and again afterwards.
+
+    Their hooks lead here, so from here only weak references lead back: a copy nobody holds is gone at once,
+    not when the garbage collector next runs.
+    """
 
     def __init__(self, owned: list[tuple[nn.Module, Any]], seed: int, device: torch.device) -> None:
-        self.owned, self.seed, self.device = owned, seed, device
-        self.empty: list[tuple[nn.Module, str, Tensor]] = [
-            (one, name, tensor)
+        self.owned = [(ref(one), ref(owner)) for one, owner in owned]
+        self.seed, self.device = seed, device
+        self.empty: list[tuple[ref[nn.Module], str, Tensor]] = [
+            (ref(one), name, tensor)
             for one, _ in owned
             for held in (one.named_parameters(recurse=False), one.named_buffers(recurse=False))
             for name, tensor in held
@@ -88,12 +94,12 @@ class _Part:
         for one, name, tensor in self.empty:
             if id(tensor) not in made:
                 made[id(tensor)] = self._blank(tensor)
-            setattr(one, name, made[id(tensor)])
+            setattr(_alive(one), name, made[id(tensor)])
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), torch.no_grad():
+        with torch.random.fork_rng(devices=devices), torch.no_grad(), PiecewiseNormal():
             torch.manual_seed(self.seed)
             for one, owner in self.owned:
-                owner._init_weights(one)
+                _alive(owner)._init_weights(_alive(one))
         if not self.checked:
             self._check(made.values())
         self.checked = True
@@ -101,7 +107,7 @@ class _Part:
     def drop(self) -> None:
         """Back to tensors without memory."""
         for one, name, tensor in self.empty:
-            setattr(one, name, tensor)
+            setattr(_alive(one), name, tensor)
 
     @contextmanager
     def drawn(self) -> Generator[None]:
@@ -125,11 +131,18 @@ class _Part:
 
     def _check(self, made: Iterable[Tensor]) -> None:
         if any(bool(tensor.isnan().any()) for tensor in made if tensor.is_floating_point()):
-            owner = type(self.owned[0][1]).__name__
+            owner = type(_alive(self.owned[0][1])).__name__
             raise ModelNotSupported(
                 f"{owner} has tensors that its own initialiser does not fill, so no untrained copy of it can "
                 "be made.\n  Fit with untrained_copies=0; no figure is then compared with a copy."
             )
+
+
+def _alive(reference: "ref[Any]") -> Any:
+    """What is referred to. It is there: only hooks of a copy that is running, or its maker, ask."""
+    found = reference()
+    assert found is not None
+    return found
 
 
 def _owned(module: nn.Module, owner: Any) -> Iterator[tuple[nn.Module, Any]]:
