@@ -61,25 +61,27 @@ def _pairs(n: int, part: str) -> list[Prompt]:
     ]
 
 
-def test_thinning_keeps_whole_pairs_and_every_measured_prompt_and_says_so():
+def test_thinning_keeps_whole_pairs_of_every_part_and_says_so():
     parts = {part: _pairs(n, part) for part, n in (("train", 40), ("validation", 20), ("test", 10))}
-    data = AuditData(split=Split(**parts), name="pairs", most_fitting=(30, 12))
-    thin = data.thinned()
-    assert (len(thin.split.train), len(thin.split.validation)) == (30, 12)
-    assert thin.measured == data.measured
-    for part in (thin.split.train, thin.split.validation):
+    extra = tuple(_pairs(15, "extra"))
+    thin = AuditData(split=Split(**parts), name="pairs", extra=extra, most=(30, 12, 16)).thinned()
+    kept = (thin.split.train, thin.split.validation, thin.split.test)
+    assert [len(part) for part in kept] == [30, 12, 16]
+    assert thin.extra == extra
+    assert len(thin.measured) == 46
+    for part in kept:
         assert sum(prompt.label == "harmful" for prompt in part) * 2 == len(part)
         assert len({prompt.base_id for prompt in part}) * 2 == len(part)
-    assert "42 of 120 prompts" in thin.limits[-1]
+    assert "58 of 140 prompts were taken: 30 to fit, 12 to choose and 16 to measure on" in thin.limits[-1]
     backwards = Split(train=parts["train"][::-1], validation=parts["validation"], test=parts["test"])
-    again = AuditData(split=backwards, name="pairs", most_fitting=(30, 12)).thinned()
+    again = AuditData(split=backwards, name="pairs", most=(30, 12, 16)).thinned()
     assert {prompt.text for prompt in again.split.train} == {prompt.text for prompt in thin.split.train}
 
 
 def test_nothing_is_thinned_that_is_small_enough_or_unlimited():
     split = Split(train=_pairs(5, "train"), validation=_pairs(3, "validation"), test=_pairs(3, "test"))
-    for most in (None, (10, 6), (300, 120)):
-        assert AuditData(split=split, name="pairs", most_fitting=most).thinned().split is split
+    for most in (None, (10, 6, 6), (300, 120, 300)):
+        assert AuditData(split=split, name="pairs", most=most).thinned().split is split
 
 
 @pytest.mark.parametrize("missing", ["harmful", "harmless"])
