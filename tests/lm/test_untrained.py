@@ -24,6 +24,14 @@ def test_an_untrained_copy_depends_on_its_seed_alone() -> None:
     )
 
 
+def test_a_copy_of_a_copy_is_the_copy_of_its_seed() -> None:
+    """It has no weights to look at: dtype and device are the model's."""
+    model = tiny("Qwen3")
+    again = model.reinitialised(0).reinitialised(5)
+    assert again.identity().fingerprint == model.reinitialised(5).identity().fingerprint
+    assert torch.equal(again.capture(["Sing."]).tensor, model.reinitialised(5).capture(["Sing."]).tensor)
+
+
 def test_making_an_untrained_copy_leaves_the_random_state_alone() -> None:
     model = tiny("Qwen3")
     torch.manual_seed(1)

@@ -230,7 +230,7 @@ class LanguageModel:
         holds for the copy's. Raises `ModelNotSupported` where the initialiser leaves a tensor unfilled.
         """
         blocks = self.n_blocks if deepest_slot is None else max(deepest_slot, 1)
-        made = untrained_copy(self.module, self.blocks, seed, blocks)
+        made = untrained_copy(self.module, self.blocks, seed, blocks, self.device)
         fresh = copy.copy(self)
         fresh.module, fresh.blocks, fresh._fingerprint = made.module, made.blocks, made.fingerprint
         fresh.name, fresh.notes = f"{self.name} (untrained copy, seed {seed})", ()

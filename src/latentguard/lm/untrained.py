@@ -33,18 +33,19 @@ class UntrainedCopy:
     fingerprint: str
 
 
-def untrained_copy(module: Any, like: Blocks, seed: int, n_blocks: int) -> UntrainedCopy:
-    """The first `n_blocks` blocks of `module`, drawn by its own initialiser; same dtype, same device.
+def untrained_copy(
+    module: Any, like: Blocks, seed: int, n_blocks: int, device: torch.device
+) -> UntrainedCopy:
+    """The first `n_blocks` blocks of `module`, drawn by its own initialiser, on `device`; same dtype.
 
     What a part holds depends on `seed` and on which part it is: not on what ran before, nor on the global
     random state, which is left as it was. A GPU draws other numbers than a CPU. `like`: the parts of
     `module`, which are found again by name. Raises `ModelNotSupported` where the initialiser leaves a
     tensor as it found it.
     """
-    given = next(module.parameters())
     with torch.device("meta"):
         fresh = AutoModelForCausalLM.from_config(
-            _cut(copy.deepcopy(module.config), n_blocks), dtype=given.dtype
+            _cut(copy.deepcopy(module.config), n_blocks), dtype=module.dtype
         )
     fresh.generation_config = copy.deepcopy(module.generation_config)
     fresh.eval().requires_grad_(False)
@@ -56,9 +57,9 @@ def untrained_copy(module: Any, like: Blocks, seed: int, n_blocks: int) -> Untra
     owned = list(_owned(fresh, fresh))
     within = [{id(one) for root in roots for one in root.modules()} for roots in passing]
     rest = [one for one in owned if not any(id(one[0]) in of_part for of_part in within)]
-    _Part(rest, seed * _SEEDS_APART, given.device).draw()
+    _Part(rest, seed * _SEEDS_APART, device).draw()
     parts = [
-        _Part([one for one in owned if id(one[0]) in of_part], seed * _SEEDS_APART + number, given.device)
+        _Part([one for one in owned if id(one[0]) in of_part], seed * _SEEDS_APART + number, device)
         for number, of_part in enumerate(within, start=1)
     ]
     for roots, part in zip(passing, parts, strict=True):
