@@ -67,11 +67,13 @@ def test_a_target_that_is_no_folder_is_refused(tmp_path, kind):
         write(tmp_path / "out")
 
 
-def test_the_folder_one_is_in_is_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(OutputRefused, match="you are in"), new_folder(tmp_path / ".", ours=OURS):
+@pytest.mark.parametrize("inside", [".", "guard"])
+def test_a_folder_that_holds_the_one_you_are_in_is_refused(tmp_path, monkeypatch, inside):
+    (tmp_path / "guard").mkdir()
+    monkeypatch.chdir(tmp_path / inside)
+    with pytest.raises(OutputRefused, match="you are in"), new_folder(tmp_path, ours=OURS | {"guard"}):
         pytest.fail("the work began")
-    assert list(tmp_path.iterdir()) == []
+    assert [one.name for one in tmp_path.iterdir()] == ["guard"]
 
 
 def test_a_place_below_a_file_is_refused(tmp_path):

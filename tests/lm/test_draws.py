@@ -1,5 +1,7 @@
 """Normal draws in pieces: the same on any number of cores, normal, and no tensor but large ones."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -13,13 +15,13 @@ def _drawn(*shape: int, seed: int = 0, std: float = 0.02, dtype: torch.dtype = t
 
 
 @pytest.fixture
-def threads() -> object:
+def threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
 
 
-def test_the_numbers_depend_on_the_seed_and_not_on_the_cores(threads: object) -> None:
+def test_the_numbers_depend_on_the_seed_and_not_on_the_cores(threads: None) -> None:
     torch.set_num_threads(1)
     alone = _drawn(1000, 1000)
     torch.set_num_threads(3)

@@ -63,6 +63,31 @@ def test_an_untrained_copy_has_only_the_blocks_that_are_read() -> None:
     assert model.n_blocks == 4
 
 
+def test_what_a_part_holds_does_not_depend_on_how_many_blocks_there_are() -> None:
+    model = tiny("Qwen3")
+    whole, cut = model.reinitialised(0), model.reinitialised(0, deepest_slot=2)
+    slots = [0, 1, 2]
+    states = (one.capture(["Sing.", "Name a river."], slots=slots).tensor for one in (whole, cut))
+    torch.testing.assert_close(*states, rtol=1e-5, atol=1e-5)
+
+
+def test_a_copy_runs_in_inference_mode() -> None:
+    model = tiny("Qwen2", vocab_size=20_000)
+    with torch.inference_mode():
+        inside = model.reinitialised(0).capture(["Sing."]).tensor
+    assert torch.equal(inside, model.reinitialised(0).capture(["Sing."]).tensor)
+
+
+def test_a_tied_embedding_follows_the_embeddings_own_rule() -> None:
+    copy = tiny("Qwen2", tie_word_embeddings=True, pad_token_id=3).reinitialised(0)
+    seen: list[torch.Tensor] = []
+    embedding = copy.module.get_input_embeddings()
+    embedding.register_forward_pre_hook(lambda one, _: seen.append(one.weight.clone()))
+    copy.capture(["Sing."])
+    assert float(seen[0][3].abs().sum()) == 0.0
+    assert float(seen[0][4].abs().sum()) > 0.0
+
+
 @pytest.mark.parametrize("architecture", list(ARCHITECTURES))
 def test_a_copy_reads_the_same_however_often_its_weights_are_drawn(architecture: str) -> None:
     copy = tiny(architecture).reinitialised(3)

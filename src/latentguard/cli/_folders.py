@@ -36,10 +36,10 @@ def _refuse_what_is_not_ours(target: Path, ours: frozenset[str]) -> None:
         raise OutputRefused(
             f"{str(target)!r} is there and is not a folder.\n  Name another place with --out."
         )
-    if target.samefile(os.curdir):
+    if Path.cwd().is_relative_to(target.resolve()):
         raise OutputRefused(
-            f"{str(target)!r} is the folder you are in, and results take the place of a whole folder.\n"
-            "  Name a folder inside it with --out."
+            f"{str(target)!r} holds the folder you are in, and results take the place of a whole folder.\n"
+            "  Name another place with --out."
         )
     foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in ours)
     if foreign:

@@ -56,7 +56,7 @@ def plan(prompts: Sequence[Ids], *, share: bool = True, budget: int = TOKENS, a_
     """
     if not share:
         return Plan((), _sorted(Family((row,), (), (ids,)) for row, ids in enumerate(prompts)))
-    root = _root(prompts)
+    root = shared_beginning(prompts)
     rest = [ids[len(root) :] for ids in prompts]
     order = sorted(range(len(rest)), key=lambda row: rest[row])
     found = (Plan(root, _sorted(_families(rest, order, least))) for least in _LEAST_SAVINGS)
@@ -152,7 +152,7 @@ def _sorted(families: Iterable[Family]) -> tuple[Family, ...]:
     return tuple(sorted(families, key=place))
 
 
-def _root(prompts: Sequence[Ids]) -> Ids:
+def shared_beginning(prompts: Sequence[Ids]) -> Ids:
     """What all prompts begin with, short of any prompt's last token; nothing where only one prompt runs."""
     if len(prompts) < 2:
         return ()

@@ -2,9 +2,10 @@
 
 Only what can matter is run: tokens after the last wanted position are dropped, blocks after the deepest
 wanted slot are not run, a beginning that several prompts share runs once, and the output head never runs.
-Only what was asked for is kept, in float32 on the CPU, in the order of the prompts.
+Only what was asked for is kept, on the CPU, in the order of the prompts.
 """
 
+import operator
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
@@ -318,9 +319,9 @@ def chosen_slots(slots: Iterable[int] | None, n_slots: int) -> tuple[int, ...]:
     if slots is None:
         return tuple(range(n_slots))
     given = tuple(slots)
-    if any(isinstance(slot, bool) for slot in given):
-        raise ValueError(f"slots {given} were asked for; a slot is a number, not a mask")
-    chosen = tuple(sorted(set(given)))
+    if any(isinstance(slot, bool) or "bool" in str(getattr(slot, "dtype", "")) for slot in given):
+        raise ValueError(f"slots {given} were asked for; a slot is a number, and this is a mask")
+    chosen = tuple(sorted({operator.index(slot) for slot in given}))
     if not chosen or chosen[0] < 0 or chosen[-1] >= n_slots:
         raise ValueError(f"slots {chosen} were asked for; this model has slots 0..{n_slots - 1}")
     return chosen

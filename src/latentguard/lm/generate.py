@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentguard._progress import Progress, silent
-from latentguard.lm.batches import batches, plan
+from latentguard.lm.batches import batches, plan, shared_beginning
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.capture import Reader, Sink
 from latentguard.lm.chat import Rendered
@@ -125,6 +125,10 @@ def next_token_logits(
     return torch.stack([out[row] for row in range(len(prefill.prompts))])
 
 
+_DEAR = 1 << 40
+"""What it costs to start a run of replies, in tokens: more than any padding, as every new token is a run."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
     """States wanted of prompts that are about to be answered: read where their first token is computed."""
@@ -166,14 +170,15 @@ class Prefill:
         level: bool = False,
     ) -> None:
         self.blocks, self.prompts, self.device, self.level = blocks, prompts, device, level
-        self._beginning = plan([one.ids for one in prompts], share=share and not any_changing()).root
+        shares = share and not any_changing()
+        self._beginning = shared_beginning([one.ids for one in prompts]) if shares else ()
         self.shared = len(self._beginning)
         self._root: Segment | None = None
 
     def batches(self, budget: int) -> Iterator[list[int]]:
         """Prompt numbers, sorted by length, in batches of at most `budget` padded tokens and 64 rows."""
         own = plan([prompt.ids[self.shared :] for prompt in self.prompts], share=False)
-        for batch in batches(own, budget, a_run=budget):  # full ones: every new token is a run
+        for batch in batches(own, budget, a_run=_DEAR):
             rows = [family.rows[0] for family in batch]
             for alike in self._alike(rows):
                 yield from (alike[first : first + 64] for first in range(0, len(alike), 64))

@@ -116,7 +116,7 @@ class LanguageModel:
     ) -> "_capture.States":
         """Hidden states at `positions` and `slots` (all by default), on the CPU.
 
-        `dtype`: float32, or None for the model's own, in which nothing of a state is lost either.
+        `dtype`: float32, or None for the model's own: as exact, and half the size, where that is 16 bits.
         Raises `PositionNotProved`, `NonFiniteState`, `EditMatchedNothing`, `ValueError` for slots that do not
         exist.
         """

@@ -47,8 +47,8 @@ class Segment:
 def spreading(blocks: Blocks, segment: Segment, rows: Sequence[int]) -> Generator[Segment]:
     """As `Segment.spread`, for the last run of a segment, in the memory of one block's cache.
 
-    Inside the `with` block a block's part of the cache is spread when the block is about to run, and dropped
-    when it has run: whole, it would be larger than everything else that a batch needs.
+    Inside the `with` block a block's keys and values are spread when the block is about to run, and dropped
+    when it has run: whole, they would be larger than everything else that a batch needs.
     """
     index = torch.tensor(rows, dtype=torch.long, device=segment.seen.device)
     held: Any = [] if segment.cache is None else segment.cache.layers
@@ -63,7 +63,9 @@ def spreading(blocks: Blocks, segment: Segment, rows: Sequence[int]) -> Generato
 
     def drop(number: int, *_: object) -> None:
         if threading.get_ident() == owner:
-            held[number].keys = held[number].values = None
+            for name in ("keys", "values"):  # of the shape they had: some models ask how long the cache is
+                kept = getattr(held[number], name)
+                setattr(held[number], name, kept.new_zeros(()).expand(kept.shape))
 
     handles: list[RemovableHandle] = []
     try:

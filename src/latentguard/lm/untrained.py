@@ -5,7 +5,7 @@ run, so a copy costs the memory of one block or of its embedding, whichever is l
 """
 
 import copy
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -50,22 +50,29 @@ def untrained_copy(
     fresh.generation_config = copy.deepcopy(module.generation_config)
     fresh.eval().requires_grad_(False)
     blocks = _same_parts(module, like, fresh)
-    embedding = fresh.get_input_embeddings()
-    tied = blocks.unembedding.weight is embedding.weight
-    ends = [(embedding, blocks.unembedding)] if tied else [(embedding,), (blocks.unembedding,)]
-    passing: list[tuple[nn.Module, ...]] = [*((layer,) for layer in blocks.layers), *ends]
+    embedding, unembedding = fresh.get_input_embeddings(), blocks.unembedding
+    tied = unembedding.weight is embedding.weight
     owned = list(_owned(fresh, fresh))
-    within = [{id(one) for root in roots for one in root.modules()} for roots in passing]
-    rest = [one for one in owned if not any(id(one[0]) in of_part for of_part in within)]
-    _Part(rest, seed * _SEEDS_APART, device).draw()
-    parts = [
-        _Part([one for one in owned if id(one[0]) in of_part], seed * _SEEDS_APART + number, device)
-        for number, of_part in enumerate(within, start=1)
-    ]
-    for roots, part in zip(passing, parts, strict=True):
-        for root in roots:
-            part.only_while_running(root)
-    with parts[0].drawn(), parts[len(blocks.layers)].drawn():
+
+    def part(number: int, *roots: nn.Module, also: Sequence[nn.Module] = ()) -> _Part:
+        within = {id(one) for root in roots for one in root.modules()}
+        return _Part(
+            [one for one in owned if id(one[0]) in within], also, seed * _SEEDS_APART + number, device
+        )
+
+    def rest() -> _Part:
+        passing = {id(one) for root in (embedding, unembedding, *blocks.layers) for one in root.modules()}
+        return _Part([one for one in owned if id(one[0]) not in passing], (), seed * _SEEDS_APART, device)
+
+    rest().draw()
+    # numbered from the ends, so that what they hold does not depend on how many blocks there are
+    ends = part(1, embedding, also=[unembedding] if tied else [])
+    ends.only_while_running(embedding)
+    (ends if tied else part(2, unembedding)).only_while_running(unembedding)
+    parts = [part(number, layer) for number, layer in enumerate(blocks.layers, start=3)]
+    for layer, one in zip(blocks.layers, parts, strict=True):
+        one.only_while_running(layer)
+    with parts[0].drawn(), ends.drawn():
         fingerprint = weight_fingerprint(fresh)
     return UntrainedCopy(fresh, blocks, fingerprint)
 
@@ -77,12 +84,19 @@ class _Part:
     not when the garbage collector next runs.
     """
 
-    def __init__(self, owned: list[tuple[nn.Module, Any]], seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        owned: list[tuple[nn.Module, Any]],
+        also: Sequence[nn.Module],
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        """`owned`: modules and whose rule fills them; `also`: who holds the same tensors, too."""
         self.owned = [(ref(one), ref(owner)) for one, owner in owned]
         self.seed, self.device = seed, device
         self.empty: list[tuple[ref[nn.Module], str, Tensor]] = [
             (ref(one), name, tensor)
-            for one, _ in owned
+            for one in (*(one for one, _ in owned), *also)
             for held in (one.named_parameters(recurse=False), one.named_buffers(recurse=False))
             for name, tensor in held
             if tensor.is_meta
@@ -94,7 +108,8 @@ class _Part:
         made: dict[int, Tensor] = {}
         for one, name, tensor in self.empty:
             if id(tensor) not in made:
-                made[id(tensor)] = self._blank(tensor)
+                with torch.inference_mode(False):  # other threads fill it, too
+                    made[id(tensor)] = self._blank(tensor)
             setattr(_alive(one), name, made[id(tensor)])
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), torch.no_grad(), PiecewiseNormal():
@@ -108,7 +123,8 @@ class _Part:
     def drop(self) -> None:
         """Back to tensors without memory."""
         for one, name, tensor in self.empty:
-            setattr(_alive(one), name, tensor)
+            if (module := one()) is not None:
+                setattr(module, name, tensor)
 
     @contextmanager
     def drawn(self) -> Generator[None]:
@@ -140,9 +156,10 @@ class _Part:
 
 
 def _alive(reference: "ref[Any]") -> Any:
-    """What is referred to. It is there: only hooks of a copy that is running, or its maker, ask."""
+    """What is referred to, while somebody holds the copy."""
     found = reference()
-    assert found is not None
+    if found is None:
+        raise ReferenceError("this untrained copy is gone: keep what `reinitialised` returned while it runs")
     return found
 
 
