@@ -201,6 +201,13 @@ def test_a_slot_that_does_not_exist_is_refused(slots):
         belief(*drawn(14), slots=slots)
 
 
+@pytest.mark.parametrize("slots", [[True], [1.0]], ids=repr)
+def test_a_mask_or_a_float_is_refused(slots):
+    # as iterators, into which the type checks of the tests do not look
+    with pytest.raises(ValueError, match="whole number"):
+        belief(*drawn(15), slots=iter(slots))
+
+
 def test_the_order_and_the_company_of_prompts_do_not_matter():
     states, positive, negative = drawn(15)
     whole = belief(states, positive, negative)

@@ -205,3 +205,9 @@ def test_a_notebook_shows_what_a_reading_was_fitted_on(model):
     assert "12 against 11 prompts" in html
     assert "fitted on behaviour, endings balanced" in html
     assert "t_post_inst" in html
+
+
+@pytest.mark.parametrize("slots", [[], [4], [-1], [True], [1.0]], ids=repr)
+def test_beliefs_over_what_is_no_slot_are_refused(slots):
+    with pytest.raises(ValueError, match="slot"):
+        Beliefs(torch.zeros(3, 4), None).harmfulness(iter(slots))

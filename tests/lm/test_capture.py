@@ -255,7 +255,7 @@ def test_no_hook_is_left_after_an_exception(qwen: LanguageModel, monkeypatch: py
     assert _hooks(qwen) == before
 
 
-@pytest.mark.parametrize("slots", [[-1], [99], [], [True]])
+@pytest.mark.parametrize("slots", [[-1], [99], []])
 def test_slots_that_do_not_exist_are_named(qwen: LanguageModel, slots: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"slots 0|a slot is a number"):
+    with pytest.raises(ValueError, match="there are slots 0 to"):
         qwen.capture(PROMPTS[:1], slots=slots)

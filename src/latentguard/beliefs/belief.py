@@ -7,15 +7,15 @@ the token's embedding, and the score only says which token ended the prompt.
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from latentguard.beliefs.slots import chosen_slots, listed
 from latentguard.beliefs.unit import at_least_float32, unit, unit_difference
 from latentguard.errors import UndefinedBelief
+from latentguard.lm.slots import chosen_slots, listed
 
 
 def belief(
@@ -35,7 +35,7 @@ def belief(
     where shapes disagree, or a slot does not exist or is no whole number.
     """
     _check_shapes(states, positive, negative)
-    chosen = chosen_slots(slots, positive.shape[0])
+    chosen = chosen_slots(slots, positive.shape[0], first=1)
     index = torch.tensor(chosen, device=states.device)
     states, positive, negative = states[:, index], positive[index], negative[index]
     same = coinciding(positive, negative)
@@ -65,7 +65,7 @@ def layer_scores(
     curve over slots shows as the zeros they are.
     """
     _check_shapes(states, positive, negative)
-    return _scores(states, positive, negative, coinciding(positive, negative), list(range(positive.shape[0])))
+    return _scores(states, positive, negative, coinciding(positive, negative), range(positive.shape[0]))
 
 
 def coinciding(
@@ -90,7 +90,7 @@ def _scores(
     positive: Float[Tensor, "slot hidden"],
     negative: Float[Tensor, "slot hidden"],
     same: Bool[Tensor, " slot"],
-    slots: list[int],
+    slots: Sequence[int],
 ) -> Float[Tensor, "prompt slot"]:
     """One matrix product: cos(h, a) - cos(h, b) = unit(h) . (unit(a) - unit(b))."""
     _check_defined(positive, "the positive centroid", slots)
@@ -109,7 +109,7 @@ def _check_shapes(states: Tensor, positive: Tensor, negative: Tensor) -> None:
         )
 
 
-def _check_defined(centroid: Float[Tensor, "slot hidden"], name: str, slots: list[int]) -> None:
+def _check_defined(centroid: Float[Tensor, "slot hidden"], name: str, slots: Sequence[int]) -> None:
     broken = ~_has_direction(centroid)
     if bool(broken.any()):
         named = _where(broken, slots)
@@ -119,7 +119,7 @@ def _check_defined(centroid: Float[Tensor, "slot hidden"], name: str, slots: lis
         )
 
 
-def _check_states_defined(states: Float[Tensor, "prompt slot hidden"], slots: list[int]) -> None:
+def _check_states_defined(states: Float[Tensor, "prompt slot hidden"], slots: Sequence[int]) -> None:
     broken = ~_has_direction(states)
     if bool(broken.any()):
         prompt, position = (int(found) for found in broken.nonzero()[0])
@@ -135,5 +135,5 @@ def _has_direction(vectors: Float[Tensor, "*batch hidden"]) -> Bool[Tensor, "*ba
     return largest.isfinite() & (largest > 0)
 
 
-def _where(marked: Bool[Tensor, " slot"], slots: list[int]) -> list[int]:
+def _where(marked: Bool[Tensor, " slot"], slots: Sequence[int]) -> list[int]:
     return [slots[int(index)] for index in marked.nonzero()]

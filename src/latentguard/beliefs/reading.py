@@ -22,11 +22,11 @@ from latentguard.beliefs.belief import belief, coinciding, layer_scores
 from latentguard.beliefs.clusters import Clusters, clusters
 from latentguard.beliefs.directions import Direction, Kind, cosine_by_slot, directions, stacked
 from latentguard.beliefs.offset import offset_name, shifted
-from latentguard.beliefs.slots import chosen_slots
 from latentguard.beliefs.table import MOST_ROWS, html_table, signed
 from latentguard.data import Endings, Prompt, data_hash, with_endings
 from latentguard.errors import TooFewPrompts, UndefinedBelief
 from latentguard.lm import LanguageModel
+from latentguard.lm.slots import chosen_slots
 
 if TYPE_CHECKING:
     import pandas
@@ -292,4 +292,4 @@ def _provenance(model: LanguageModel, prompts: Sequence[Prompt]) -> dict[str, st
 def _mean_over(
     by_slot: Float[Tensor, "prompt slot"], slots: Iterable[int] | None
 ) -> Float[Tensor, " prompt"]:
-    return by_slot[:, chosen_slots(slots, by_slot.shape[1])].mean(dim=1)
+    return by_slot[:, chosen_slots(slots, by_slot.shape[1], first=1)].mean(dim=1)

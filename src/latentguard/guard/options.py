@@ -1,7 +1,6 @@
 """What a fit is asked for, checked before anything is read or run."""
 
-import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, get_args
 
@@ -9,6 +8,7 @@ from latentguard.data import Endings
 from latentguard.guard.cells import Position
 from latentguard.guard.choice import windows
 from latentguard.guard.probe import METHODS, Method
+from latentguard.lm.slots import chosen_slots
 
 AUTO_METHODS: tuple[Method, ...] = ("belief", "mean_difference", "lda")
 POSITIONS: tuple[Position, ...] = get_args(Position)
@@ -79,17 +79,6 @@ def known(option: str, given: object, values: Sequence[_Known], *others: str) ->
 
 
 def _slots(given: object, n_blocks: int) -> tuple[int, ...]:
-    wanted = f"slots are 'auto' or numbers among 0 to {n_blocks} for this model, at least one; got {given!r}"
-    try:
-        slots = sorted({_slot(slot) for slot in given})  # type: ignore[attr-defined]
-    except TypeError:
-        raise ValueError(wanted) from None
-    if not slots or slots[0] < 0 or slots[-1] > n_blocks:
-        raise ValueError(wanted)
-    return tuple(slots)
-
-
-def _slot(given: object) -> int:
-    if isinstance(given, bool):
-        raise TypeError("a truth value is no slot")
-    return operator.index(given)  # type: ignore[arg-type]
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValueError(f"slots are 'auto' or numbers among 0 to {n_blocks} for this model; got {given!r}")
+    return chosen_slots(given, n_blocks + 1)

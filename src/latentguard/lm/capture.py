@@ -5,9 +5,8 @@ wanted slot are not run, a beginning that several prompts share runs once, and t
 Only what was asked for is kept, on the CPU, in the order of the prompts.
 """
 
-import operator
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -312,16 +311,3 @@ def gather_means(
         return (shaped / counts[:, None, None, None]).float()
 
     return means, sink
-
-
-def chosen_slots(slots: Iterable[int] | None, n_slots: int) -> tuple[int, ...]:
-    """The slots asked for, ascending and once each; all of them for None. Raises `ValueError` by name."""
-    if slots is None:
-        return tuple(range(n_slots))
-    given = tuple(slots)
-    if any(isinstance(slot, bool) or "bool" in str(getattr(slot, "dtype", "")) for slot in given):
-        raise ValueError(f"slots {given} were asked for; a slot is a number, and this is a mask")
-    chosen = tuple(sorted({operator.index(slot) for slot in given}))
-    if not chosen or chosen[0] < 0 or chosen[-1] >= n_slots:
-        raise ValueError(f"slots {chosen} were asked for; this model has slots 0..{n_slots - 1}")
-    return chosen

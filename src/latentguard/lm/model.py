@@ -24,6 +24,7 @@ from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fi
 from latentguard.lm.generate import Ending, Generation, Prefill, Reading, Sampling
 from latentguard.lm.proof import prove
 from latentguard.lm.remembered import Remembered, beginning_key
+from latentguard.lm.slots import chosen_slots
 from latentguard.lm.untrained import untrained_copy
 
 _ON_CPU = TOKENS, TOKENS, A_RUN
@@ -121,7 +122,7 @@ class LanguageModel:
         exist.
         """
         rendered, wanted = self._positioned(prompts, positions)
-        chosen = _capture.chosen_slots(slots, self.n_slots)
+        chosen = chosen_slots(slots, self.n_slots)
         out, sink = _capture.gather_states(
             len(rendered), len(positions), len(chosen), self.hidden_size, dtype=dtype or self.dtype
         )
@@ -139,7 +140,7 @@ class LanguageModel:
     ) -> Float[Tensor, "group position slot hidden"]:
         """Mean state of each group 0..max(groups), accumulated while reading, so memory does not grow."""
         rendered, wanted = self._positioned(prompts, positions)
-        chosen = _capture.chosen_slots(slots, self.n_slots)
+        chosen = chosen_slots(slots, self.n_slots)
         means, sink = _capture.gather_means(
             groups, max(groups) + 1, len(positions), len(chosen), self.hidden_size
         )
