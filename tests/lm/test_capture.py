@@ -10,6 +10,7 @@ from torch import Tensor
 from latentguard.errors import NonFiniteState
 from latentguard.lm import LanguageModel
 from latentguard.lm import capture as capture_module
+from latentguard.lm.budget import Budget
 from tests.lm.templates import CHATML, byte_level
 from tests.lm.tiny import ARCHITECTURES, tiny, tiny_module
 
@@ -236,7 +237,7 @@ def test_batches_double_until_memory_runs_out_and_then_stay(
         return run(blocks, before, sequences, *rest, **named)
 
     monkeypatch.setattr(capture_module, "run", short_of_memory)
-    budget = capture_module.Budget(16, 1 << 19)
+    budget = Budget(16, 1 << 19)
     monkeypatch.setattr(qwen, "_budget", budget)
     torch.testing.assert_close(qwen.capture(prompts).tensor, plain.tensor, rtol=1e-4, atol=1e-4)
     assert max(ran) > 8, "batches grew"

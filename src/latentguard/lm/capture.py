@@ -19,8 +19,9 @@ from torch.utils.hooks import RemovableHandle
 from latentguard._progress import Progress, silent
 from latentguard.errors import NonFiniteState
 from latentguard.lm.batch_layout import current_layout
-from latentguard.lm.batches import A_RUN, Family, halves, next_batch, padded_tokens, plan
+from latentguard.lm.batches import Family, halves, next_batch, padded_tokens, plan
 from latentguard.lm.blocks import Blocks, entering, stream_of
+from latentguard.lm.budget import Budget
 from latentguard.lm.chat import Rendered
 from latentguard.lm.edit import any_changing, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run, spreading
@@ -38,24 +39,6 @@ class States:
     def at(self, position: str) -> Float[Tensor, "prompt slot hidden"]:
         """The states at one named position."""
         return self.tensor[:, self.positions.index(position)]
-
-
-@dataclass(slots=True)
-class Budget:
-    """Padded tokens a batch: doubled after every batch that ran, up to `most`; halved where memory ran out,
-    and then `most` for good."""
-
-    tokens: int
-    most: int
-    a_run: int = A_RUN
-    """What it costs to start a run, in tokens."""
-
-    def double(self) -> None:
-        self.tokens = min(2 * self.tokens, self.most)
-
-    def halve(self, tried: int) -> None:
-        """`tried`: the padded tokens of the batch that did not fit."""
-        self.tokens = self.most = max(min(self.tokens, tried) // 2, 1)
 
 
 class _DeepEnough(Exception):

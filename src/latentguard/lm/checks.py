@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentguard.lm.blocks import Blocks
-from latentguard.lm.capture import Budget, capture, gather_states
+from latentguard.lm.budget import Budget
+from latentguard.lm.capture import capture, gather_states
 from latentguard.lm.chat import Rendered
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8, torch.bfloat16: 6e-2, torch.float16: 1e-2}

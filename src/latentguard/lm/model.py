@@ -16,8 +16,8 @@ from latentguard.errors import ModelNotSupported
 from latentguard.lm import capture as _capture
 from latentguard.lm import edit as _edit
 from latentguard.lm import generate as _generate
-from latentguard.lm.batches import A_RUN, TOKENS
 from latentguard.lm.blocks import find_blocks
+from latentguard.lm.budget import Budget
 from latentguard.lm.chat import ChatTemplate, Conversation, Rendered
 from latentguard.lm.edit import Edit, any_active
 from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fingerprint
@@ -26,13 +26,6 @@ from latentguard.lm.proof import prove
 from latentguard.lm.remembered import Remembered, beginning_key
 from latentguard.lm.slots import chosen_slots
 from latentguard.lm.untrained import untrained_copy
-
-_ON_CPU = TOKENS, TOKENS, A_RUN
-_ON_ACCELERATOR = 16 * TOKENS, 512 * TOKENS, 2 * TOKENS
-"""Padded tokens a batch at first and at most, and what it costs to start a run, in tokens."""
-_COPY_ON_CPU = 2 * TOKENS, 2 * TOKENS, TOKENS // 2
-"""The same of an untrained copy: its weights are drawn anew in every run, which takes two cores as long as
-some 500 tokens. Larger batches run no faster for what they cost in memory."""
 
 
 class LanguageModel:
@@ -66,7 +59,7 @@ class LanguageModel:
         self._fingerprint: str | None = None
         self._remembered: Remembered | None = None
         self._kept_in: Path | None = None
-        self._budget = _capture.Budget(*(_ON_CPU if self.device.type == "cpu" else _ON_ACCELERATOR))
+        self._budget = Budget.of(self.device)
         self._tokens_a_batch = self._budget.tokens
 
     @property
@@ -236,8 +229,7 @@ class LanguageModel:
         fresh.module, fresh.blocks, fresh._fingerprint = made.module, made.blocks, made.fingerprint
         fresh.name, fresh.notes = f"{self.name} (untrained copy, seed {seed})", ()
         fresh._remembered = None if self._kept_in is None else fresh._memory()
-        if self.device.type == "cpu":
-            fresh._budget = _capture.Budget(*_COPY_ON_CPU)
+        fresh._budget = Budget.of_copy(self.device)
         return fresh
 
     def _positioned(
