@@ -9,14 +9,24 @@ from latentguard.errors import ModelNotFound
 def existing_path(name: str) -> Path | None:
     """The path that `name` is, `~` expanded; None where there is none, as for a hub id.
 
-    Raises `ModelNotFound` where it can be neither: a home of nobody, a name longer than the system takes.
+    Raises `ModelNotFound` where it can be neither: nothing at all, a path that leads nowhere, a home of
+    nobody, a name longer than the system takes.
     """
+    if not name.strip():
+        raise _nothing(name, "No model was named.")
     try:
         path = Path(name).expanduser()
-        return path if path.exists() else None
+        if path.exists():
+            return path
     except (OSError, RuntimeError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ModelNotFound(
-            f"there is no model {inert(name, limit=200)}.\n  {why}\n"
-            "  Give a Hugging Face id, a folder with safetensors weights, a GGUF file, or 'organism'."
-        ) from None
+        raise _nothing(name, getattr(error, "strerror", None) or str(error)) from None
+    if path.is_absolute() or name.startswith("."):
+        raise _nothing(name, "No file or folder is there.")
+    return None
+
+
+def _nothing(name: str, why: str) -> ModelNotFound:
+    return ModelNotFound(
+        f"there is no model {inert(name, limit=200)!r}.\n  {why}\n"
+        "  Give a Hugging Face id, a folder with safetensors weights, a GGUF file, or 'organism'."
+    )

@@ -76,6 +76,20 @@ def test_a_model_that_is_not_there_is_one_message(name: str) -> None:
     assert "GGUF" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "No model was named"),
+        (" ", "No model was named"),
+        ("/no-such-folder/model", "No file or folder is there"),
+        ("../no-such-folder", "No file or folder is there"),
+    ],
+)
+def test_a_name_that_can_be_no_hub_id_is_refused_for_what_it_is(name: str, why: str) -> None:
+    with pytest.raises(ModelNotFound, match=why):
+        load(name)
+
+
 def test_a_folder_without_a_chat_template_is_named(folder: Path, tmp_path: Path) -> None:
     byte_level(None).save_pretrained(tmp_path)
     tiny_module("Llama").save_pretrained(tmp_path)
