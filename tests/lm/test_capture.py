@@ -11,6 +11,7 @@ from latentguard.errors import NonFiniteState
 from latentguard.lm import LanguageModel
 from latentguard.lm import capture as capture_module
 from latentguard.lm.budget import Budget
+from tests.lm.plain import plain_states
 from tests.lm.templates import CHATML, byte_level
 from tests.lm.tiny import ARCHITECTURES, tiny, tiny_module
 
@@ -26,25 +27,10 @@ PROMPTS = [
 POSITIONS = ("t_inst", "t_post_inst")
 
 
-def _plain_run(model: LanguageModel, **inputs: Tensor) -> Tensor:
-    """[slot, row, token, hidden] of a plain transformers call; slot L is what a hook sees leave the last
-    block, as transformers' own last state is past the final norm."""
-    last: list[Tensor] = []
-
-    def keep(_module: object, _arguments: object, output: Tensor | tuple[Tensor, ...]) -> None:
-        last.append(output[0] if isinstance(output, tuple) else output)
-
-    handle = model.blocks.layers[-1].register_forward_hook(keep)
-    with torch.no_grad():
-        output = model.module(**inputs, output_hidden_states=True)
-    handle.remove()
-    return torch.stack([*output.hidden_states[:-1], *last])
-
-
 def _reference(model: LanguageModel, prompt: str, position: str) -> Tensor:
     """A plain transformers call on the one prompt."""
     rendered = model.render(prompt)
-    return _plain_run(model, input_ids=torch.tensor([rendered.ids]))[:, 0, rendered.index(position)]
+    return plain_states(model, input_ids=torch.tensor([rendered.ids]))[:, 0, rendered.index(position)]
 
 
 @contextmanager
@@ -154,7 +140,7 @@ def test_left_padding_gives_the_same_states(model: LanguageModel) -> None:
         ids[row, padding[row] :] = torch.tensor(prompt.ids)
         mask[row, padding[row] :] = 1
     places = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    plain = _plain_run(model, input_ids=ids, attention_mask=mask, position_ids=places)
+    plain = plain_states(model, input_ids=ids, attention_mask=mask, position_ids=places)
     states = model.capture(rendered, positions=POSITIONS)
     assert len(plain) == model.n_slots == len(states.slots)
     for position in POSITIONS:

@@ -16,26 +16,31 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "Qwen3": {"head_dim": 16},
     "Gemma2": {"head_dim": 16, "sliding_window": 512},
 }
+"""Those on which every property is tested; `tests/lm/architectures.py` has many more for the main ones."""
+
+SETTINGS: dict[str, Any] = {
+    "vocab_size": 1024,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 2048,
+    "initializer_range": 0.2,
+    "bos_token_id": None,
+    "eos_token_id": None,
+    "pad_token_id": None,
+}
 
 
 def tiny_module(architecture: str, *, seed: int = 0, **overrides: Any) -> Any:
     """A random causal LM with four blocks, grouped queries, and weights large enough to tell apart."""
-    settings = {
-        "vocab_size": 1024,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 2048,
-        "initializer_range": 0.2,
-        "bos_token_id": None,
-        "eos_token_id": None,
-        "pad_token_id": None,
-        **ARCHITECTURES[architecture],
-        **overrides,
-    }
-    config = getattr(transformers, f"{architecture}Config")(**settings)
+    settings = {**SETTINGS, **ARCHITECTURES[architecture], **overrides}
+    return random_module(getattr(transformers, f"{architecture}Config")(**settings), seed=seed)
+
+
+def random_module(config: Any, *, seed: int = 0) -> Any:
+    """A causal LM of this config with random weights, as AutoModelForCausalLM makes it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return AutoModelForCausalLM.from_config(config, dtype=torch.float32)

@@ -80,7 +80,7 @@ def find_blocks(module: nn.Module) -> Blocks:
     unembedding = module.get_output_embeddings()  # type: ignore[operator]
     if unembedding is None:
         raise ModelNotSupported(_reason(module, "has no output embeddings"))
-    norm = _final_norm(module, decoder, layers)
+    norm = _final_norm(module, decoder, layers, text.hidden_size)
     return Blocks(decoder, layers, norm, unembedding, LogitMap.of(text), text)
 
 
@@ -107,8 +107,11 @@ def _runs_as_a_stack(layers: nn.ModuleList) -> bool:
     return all(sum(1 for _ in layer.children()) >= 2 for layer in layers)
 
 
-def _final_norm(module: nn.Module, decoder: nn.Module, layers: nn.ModuleList) -> nn.Module:
-    """The direct child of the decoder that is given the last block's output, watched in one tiny run."""
+def _final_norm(module: nn.Module, decoder: nn.Module, layers: nn.ModuleList, hidden: int) -> nn.Module:
+    """The direct child of the decoder that is given the last block's output, watched in one tiny run.
+
+    Raises `ModelNotSupported` where that output is no single residual stream.
+    """
     handed_on: list[Tensor] = []
     takers: list[nn.Module] = []
 
@@ -134,6 +137,15 @@ def _final_norm(module: nn.Module, decoder: nn.Module, layers: nn.ModuleList) ->
     finally:
         for handle in handles:
             handle.remove()
+    shape, stream = tuple(handed_on[-1].shape), (1, 2, hidden)
+    if shape != stream:
+        raise ModelNotSupported(
+            _reason(
+                module,
+                f"hands a tensor of shape {shape} from block to block for two tokens, where one residual "
+                f"stream is {stream}: it has several streams, or one of another kind",
+            )
+        )
     if len(takers) != 1:
         raise ModelNotSupported(
             _reason(module, f"hands its last block's output to {len(takers)} modules, not to one final norm")

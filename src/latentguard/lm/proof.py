@@ -83,7 +83,7 @@ def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device)
     refusals: dict[str, str] = {}
     shared = _try_shared(blocks, prompts, alone, device, tolerance, refusals)
     edits = prove_edits(blocks, prompts, device, tolerance, refusals)
-    sites, heads = _try_heads(module, blocks, short, device, refusals)
+    sites, heads = _try_heads(blocks, short, device, refusals)
     return Proof((*checks, *shared, *edits, *heads), sites, refusals)
 
 
@@ -212,13 +212,12 @@ def _try_shared(
 
 
 def _try_heads(
-    module: nn.Module, blocks: Blocks, prompt: Rendered, device: torch.device, refusals: dict[str, str]
+    blocks: Blocks, prompt: Rendered, device: torch.device, refusals: dict[str, str]
 ) -> tuple[tuple[HeadSite | None, ...] | None, list[Check]]:
-    """Heads, proved in the first, middle and last block."""
-    ends = tuple(sorted({0, len(blocks) // 2, len(blocks) - 1}))
-    found = prove_heads(module, blocks.layers, partial(_run_plain, blocks, prompt, device), ends)
+    """Heads, proved in the first, middle and last block that has attention."""
+    found = prove_heads(blocks.decoder, blocks.layers, partial(_run_plain, blocks, prompt, device))
     if found is None:
-        refusals["heads"] = "no attention output projection was handed the attention function's result"
+        refusals["heads"] = "no projection was handed the result of attention by heads"
         return None, []
     checks = [
         Check("head zeroed", "zeroing head h in the attention zeroes slice h", found.own_slice, 0.0),

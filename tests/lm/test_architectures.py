@@ -1,0 +1,87 @@
+"""What is proved of every architecture, and that its states are its own: one table, nothing by name."""
+
+import pytest
+import torch
+
+from latentguard.errors import ModelNotSupported
+from latentguard.lm import AddDirection, LanguageModel
+from tests.lm.architectures import ARCHITECTURES, SEVERAL_STREAMS, Architecture
+from tests.lm.plain import blocks_run, plain_states
+
+PROMPTS = [
+    "How do I bake bread?",
+    "How do I bake bread!",
+    "Tell me about the river that runs behind the old mill, and who built it.",
+    "hi",
+]
+POSITIONS = ("t_inst", "t_post_inst")
+
+
+@pytest.fixture(scope="module", params=list(ARCHITECTURES))
+def built(request: pytest.FixtureRequest) -> tuple[Architecture, LanguageModel]:
+    wanted = ARCHITECTURES[request.param]
+    return wanted, wanted.build()
+
+
+def test_what_is_proved_is_what_the_architecture_has(built: tuple[Architecture, LanguageModel]) -> None:
+    wanted, model = built
+    proof = model.proof
+    assert {name for name, supported in proof.supports().items() if not supported} == wanted.refused
+    assert set(proof.refusals) == wanted.refused
+    assert tuple(site and site.width for site in proof.heads or ()) == wanted.heads
+    assert all(site.heads == 4 for site in proof.heads or () if site)
+    assert all(check.passed for check in proof.checks) or "heads" in wanted.refused
+
+
+def test_states_in_a_batch_are_those_of_a_plain_run(built: tuple[Architecture, LanguageModel]) -> None:
+    _, model = built
+    states = model.capture(PROMPTS, positions=POSITIONS).tensor
+    for row, prompt in enumerate(PROMPTS):
+        rendered = model.render(prompt)
+        plain = plain_states(model, input_ids=torch.tensor([rendered.ids]))[:, 0]
+        for column, position in enumerate(POSITIONS):
+            torch.testing.assert_close(
+                states[row, column], plain[:, rendered.index(position)].float(), rtol=1e-4, atol=1e-4
+            )
+
+
+def test_early_exit_reads_the_same_states_and_runs_no_deeper_block(
+    built: tuple[Architecture, LanguageModel],
+) -> None:
+    _, model = built
+    full = model.capture(PROMPTS).at("t_inst")
+    with blocks_run(model) as ran:
+        early = model.capture(PROMPTS, slots=[2]).at("t_inst")
+    assert set(ran) <= {0, 1}
+    torch.testing.assert_close(early[:, 0], full[:, 2], rtol=1e-4, atol=1e-4)
+
+
+def test_an_edit_is_read_where_it_was_made_and_nowhere_before(
+    built: tuple[Architecture, LanguageModel],
+) -> None:
+    _, model = built
+    plain = model.capture(PROMPTS).at("t_inst")
+    direction = torch.randn(model.hidden_size, generator=torch.Generator().manual_seed(0))
+    with model.edited([AddDirection(2, direction, scope="prompt")]):
+        edited = model.capture(PROMPTS).at("t_inst")
+    torch.testing.assert_close(edited[:, :2], plain[:, :2], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(edited[:, 2], plain[:, 2] + direction, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(edited[:, 3], plain[:, 3], atol=1e-3)
+
+
+def test_an_edited_reply_is_the_same_with_and_without_a_cache(
+    built: tuple[Architecture, LanguageModel],
+) -> None:
+    _, model = built
+    direction = torch.randn(model.hidden_size, generator=torch.Generator().manual_seed(1))
+    with model.edited([AddDirection(1, direction, 2.0, scope="all")]):
+        cached = model.generate(PROMPTS, max_new_tokens=6)
+        whole = model.generate(PROMPTS, max_new_tokens=6, use_cache=False)
+    assert [one.ids for one in cached] == [one.ids for one in whole]
+    assert [one.ids for one in cached] != [one.ids for one in model.generate(PROMPTS, max_new_tokens=6)]
+
+
+@pytest.mark.parametrize("name", list(SEVERAL_STREAMS))
+def test_a_model_with_several_residual_streams_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ModelNotSupported, match="it has several streams"):
+        SEVERAL_STREAMS[name].build()
