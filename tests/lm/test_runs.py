@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from latentguard.lm import LanguageModel
+from latentguard.lm.batch_layout import Row
 from latentguard.lm.runs import beginning, run, spreading
 from tests.lm.tiny import tiny
 
@@ -16,15 +17,8 @@ def model() -> LanguageModel:
 
 
 def _run(model: LanguageModel, segment: object, sequences: list[tuple[int, ...]], start: int) -> torch.Tensor:
-    rows = len(sequences)
-    return run(
-        model.blocks,
-        segment,
-        sequences,
-        [start] * rows,
-        prompt_tokens=[4] * rows,
-        context_end=[-1] * rows,
-    )
+    rows = [Row(number, len(sequences), model.render("hi")) for number in range(len(sequences))]
+    return run(model.blocks, segment, sequences, [start] * len(rows), rows)
 
 
 def _stems(model: LanguageModel) -> object:

@@ -13,20 +13,43 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from latentguard.lm._rendered import Rendered
+
 _CURRENT: "ContextVar[BatchLayout | None]" = ContextVar("latentguard_layout", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Whose tokens one row of a batch holds: `prompt`, number `number` of the `of` prompts of the call."""
+
+    number: int
+    of: int
+    prompt: Rendered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchLayout:
     """One forward call. `index[row, token]` counts within the row's own prompt and reply; -1 is padding.
 
-    `prompt_tokens[row]`: tokens of the templated prompt. `context_end[row]`: the first token after the
-    context, -1 where the prompt was rendered without one. All on the model's device.
+    On the model's device.
     """
 
     index: Int[Tensor, "row token"]
-    prompt_tokens: Int[Tensor, "row"]
-    context_end: Int[Tensor, "row"]
+    rows: tuple[Row, ...]
+
+    @property
+    def prompt_tokens(self) -> Int[Tensor, "row"]:
+        """Tokens of the templated prompt."""
+        return self._of_rows([len(row.prompt.ids) for row in self.rows])
+
+    @property
+    def context_end(self) -> Int[Tensor, "row"]:
+        """The first token after the context, -1 where the prompt was rendered without one."""
+        ends = [row.prompt.context_end for row in self.rows]
+        return self._of_rows([-1 if end is None else end for end in ends])
+
+    def _of_rows(self, numbers: Sequence[int]) -> Int[Tensor, "row"]:
+        return torch.tensor(numbers, dtype=torch.long, device=self.index.device)
 
 
 def padded(

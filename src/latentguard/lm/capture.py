@@ -9,22 +9,22 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from latentguard._progress import Progress, silent
 from latentguard.errors import NonFiniteState
-from latentguard.lm.batch_layout import current_layout
+from latentguard.lm.batch_layout import Row, current_layout
 from latentguard.lm.batches import Family, halves, next_batch, padded_tokens, plan
-from latentguard.lm.blocks import Blocks, entering, stream_of
+from latentguard.lm.blocks import Blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.chat import Rendered
 from latentguard.lm.edit import any_changing, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run, spreading
+from latentguard.lm.taps import Take, Tap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,14 +46,14 @@ class _DeepEnough(Exception):
 
 
 Sink = Callable[[int, "Int[Tensor, ' read']", "Float[Tensor, ' read hidden']"], None]
-"""Takes (slot number, flat targets prompt * positions + position, states)."""
+"""Takes (number of the tap, flat targets prompt * positions + position, states)."""
 
 
 def capture(
     blocks: Blocks,
     prompts: Sequence[Rendered],
     indices: Sequence[Sequence[int]],
-    slots: Sequence[int],
+    taps: Sequence[Tap],
     sink: Sink,
     *,
     device: torch.device,
@@ -61,12 +61,12 @@ def capture(
     budget: Budget,
     progress: Progress = silent,
 ) -> None:
-    """Hand `sink` the state of every prompt at every index in `indices[prompt]` and every slot in `slots`.
+    """Hand `sink` what passes every tap at every index in `indices[prompt]` of every prompt.
 
-    Raises `NonFiniteState` with the slot named, `EditMatchedNothing` where an active edit met no token.
+    Raises `NonFiniteState` with the tap named, `EditMatchedNothing` where an active edit met no token.
     """
-    # Edits differ by prompt, and a run that ends at slot 0 fills no cache to share.
-    share = share and not any_changing() and slots[-1] > 0
+    # Edits differ by prompt, and a run that ends before its first block fills no cache to share.
+    share = share and not any_changing() and taps[-1].depth > 0
     ends = [max(wanted) + 1 for wanted in indices]
     planned = plan(
         [prompt.ids[:end] for prompt, end in zip(prompts, ends, strict=True)],
@@ -74,7 +74,7 @@ def capture(
         budget=budget.tokens,
         a_run=budget.a_run,
     )
-    reader = Reader(blocks, tuple(slots), exits=True)
+    reader = Reader(tuple(taps), exits=True)
     job = _Job(blocks, prompts, indices, reader, len(planned.root), device)
     done = 0
     with every_edit_must_match(), reader.hooked():
@@ -103,23 +103,31 @@ def capture(
 
 @dataclass(slots=True, eq=False)
 class Reader:
-    """Hooks at the wanted slots, and what they have read of the segment that is running."""
+    """Hooks at the wanted taps, and what they have read of the segment that is running."""
 
-    blocks: Blocks
-    slots: tuple[int, ...]
+    taps: tuple[Tap, ...]
     exits: bool
-    """The run is cut off at the deepest slot, where nothing after it is wanted."""
+    """The run is cut off at the deepest tap, where nothing after it is wanted."""
     picks: list[tuple[int, int, int]] = field(default_factory=list)
     """(row, token, target) wanted of the running segment."""
     read: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
-    """(slot, targets, states) in the order in which they were met."""
+    """(number of the tap, targets, states) in the order in which they were met."""
 
     @contextmanager
     def hooked(self) -> Generator[None]:
         """Hooks for this thread's announced runs only, gone whatever happens."""
+        owner = threading.get_ident()
         handles: list[RemovableHandle] = []
+
+        def taker(number: int) -> Take:
+            def take(stream: Tensor) -> None:
+                if threading.get_ident() == owner and current_layout() is not None:
+                    self._take(number, stream)
+
+            return take
+
         try:
-            handles.extend(self._hook(slot) for slot in self.slots)
+            handles.extend(tap.hook(taker(number)) for number, tap in enumerate(self.taps))
             yield
         finally:
             for handle in handles:
@@ -137,43 +145,24 @@ class Reader:
 
     def deliver(self, sink: Sink, n_positions: int) -> None:
         """Hand over what was read, checked, and forget it."""
-        for slot, targets, states in self.read:
+        for number, targets, states in self.read:
             wide = states.detach().float().cpu()
             if not bool(torch.isfinite(wide).all()):
                 row = int(targets[~torch.isfinite(wide).all(dim=-1)][0]) // n_positions
                 raise NonFiniteState(
-                    f"The state of prompt {row} at slot {slot} is NaN or infinite in {states.dtype}.\n"
+                    f"The state of prompt {row} at {self.taps[number].name} is NaN or infinite in "
+                    f"{states.dtype}.\n"
                     "  Load the model with dtype='float32' or 'bfloat16', whose range is wide enough."
                 )
-            sink(self.slots.index(slot), targets, wide)
+            sink(number, targets, wide)
         self.read = []
 
-    def _take(self, slot: int, stream: Tensor) -> None:
+    def _take(self, number: int, stream: Tensor) -> None:
         if self.picks:
             rows, tokens, targets = torch.tensor(self.picks, dtype=torch.long).T
-            self.read.append((slot, targets, stream[rows.to(stream.device), tokens.to(stream.device)]))
-        if self.exits and slot == self.slots[-1]:
+            self.read.append((number, targets, stream[rows.to(stream.device), tokens.to(stream.device)]))
+        if self.exits and number == len(self.taps) - 1:
             raise _DeepEnough
-
-    def _hook(self, slot: int) -> RemovableHandle:
-        owner = threading.get_ident()
-
-        def mine() -> bool:
-            return threading.get_ident() == owner and current_layout() is not None
-
-        if slot == len(self.blocks):
-
-            def leaving(_: nn.Module, __: Any, output: Any) -> None:
-                if mine():
-                    self._take(slot, stream_of(output))
-
-            return self.blocks.layers[-1].register_forward_hook(leaving)
-
-        def before(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-            if mine():
-                self._take(slot, entering(arguments, keywords))
-
-        return self.blocks.layers[slot].register_forward_pre_hook(before, with_kwargs=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -245,16 +234,9 @@ class _Job:
             for position, index in enumerate(self.indices[prompt])
             if start <= index < start + len(sequence)
         ]
-        ends = [self.prompts[prompt].context_end for prompt in prompts]
+        rows = [Row(prompt, len(self.prompts), self.prompts[prompt]) for prompt in prompts]
         with self.reader.picking(picks):
-            run(
-                self.blocks,
-                segment,
-                sequences,
-                starts,
-                prompt_tokens=[len(self.prompts[prompt].ids) for prompt in prompts],
-                context_end=[-1 if end is None else end for end in ends],
-            )
+            run(self.blocks, segment, sequences, starts, rows)
 
     def deliver(self, sink: Sink) -> None:
         """Hand over what a finished batch read; a batch that failed delivers nothing."""

@@ -11,6 +11,7 @@ from latentguard.lm.blocks import Blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.capture import capture, gather_states
 from latentguard.lm.chat import Rendered
+from latentguard.lm.taps import slot_taps
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8, torch.bfloat16: 6e-2, torch.float16: 1e-2}
 """Largest relative difference of two states that rounding may explain, by dtype. Measured: 1e-7 to
@@ -39,7 +40,8 @@ def captured(
     slots = range(len(blocks) + 1)
     out, sink = gather_states(len(prompts), 2, len(slots), hidden)
     wanted = [(prompt.t_inst, prompt.t_post_inst) for prompt in prompts]
-    capture(blocks, prompts, wanted, slots, sink, device=device, share=share, budget=Budget(4096, 4096))
+    taps = slot_taps(blocks, slots)
+    capture(blocks, prompts, wanted, taps, sink, device=device, share=share, budget=Budget(4096, 4096))
     return out
 
 

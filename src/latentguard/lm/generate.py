@@ -15,12 +15,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentguard._progress import Progress, silent
+from latentguard.lm.batch_layout import Row
 from latentguard.lm.batches import batches, plan, shared_beginning
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.capture import Reader, Sink
 from latentguard.lm.chat import Rendered
 from latentguard.lm.edit import any_changing, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run
+from latentguard.lm.taps import slot_taps
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Reading:
     @contextmanager
     def of(self, prefill: "Prefill", rows: Sequence[int]) -> Generator[None]:
         """Inside the block the prompts `rows` run, from the end of their shared beginning."""
-        reader = Reader(prefill.blocks, self.slots, exits=False)
+        reader = Reader(slot_taps(prefill.blocks, self.slots), exits=False)
         picks = [
             (number, index - prefill.shared, row * len(self.indices[row]) + position)
             for number, row in enumerate(rows)
@@ -197,16 +199,11 @@ class Prefill:
             return beginning(self.blocks, len(rows), self.device, cached=cached)
         if self._root is None:
             self._root = beginning(self.blocks, 1, self.device, cached=True)
-            first, end = self.prompts[0], self.prompts[0].context_end
-            run(
-                self.blocks,
-                self._root,
-                [self._beginning],
-                [0],
-                prompt_tokens=[len(first.ids)],
-                context_end=[-1 if end is None else end],
-            )
+            run(self.blocks, self._root, [self._beginning], [0], self._rows([0]))
         return self._root.fork([0] * len(rows))
+
+    def _rows(self, numbers: Sequence[int]) -> list[Row]:
+        return [Row(number, len(self.prompts), self.prompts[number]) for number in numbers]
 
     def logits(
         self, segment: Segment, rows: Sequence[int], replies: Sequence[_Reply] | None = None
@@ -220,15 +217,7 @@ class Prefill:
             tokens = self.prompts[row].ids + (tuple(replies[row].ids) if replies else ())
             starts.append(len(tokens) - 1 if held > self.shared else held)
             tails.append(tokens[starts[-1] :])
-        ends = [self.prompts[row].context_end for row in rows]
-        normed = run(
-            self.blocks,
-            segment,
-            tails,
-            starts,
-            prompt_tokens=[len(self.prompts[row].ids) for row in rows],
-            context_end=[-1 if end is None else end for end in ends],
-        )
+        normed = run(self.blocks, segment, tails, starts, self._rows(rows))
         last = torch.tensor([len(tail) - 1 for tail in tails], device=normed.device)
         with torch.no_grad():
             return self.blocks.logits_of_normed(normed[torch.arange(len(rows), device=normed.device), last])

@@ -25,6 +25,7 @@ from latentguard.lm.generate import Ending, Generation, Prefill, Reading, Sampli
 from latentguard.lm.proof import prove
 from latentguard.lm.remembered import Remembered, beginning_key
 from latentguard.lm.slots import chosen_slots
+from latentguard.lm.taps import slot_taps
 from latentguard.lm.untrained import untrained_copy
 
 
@@ -258,7 +259,7 @@ class LanguageModel:
                 self.blocks,
                 prompts,
                 indices,
-                slots,
+                slot_taps(self.blocks, slots),
                 sink,
                 device=self.device,
                 share=self._cache_may_be_padded(prompts),

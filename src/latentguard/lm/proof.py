@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentguard.errors import ModelNotSupported
+from latentguard.lm.batch_layout import Row
 from latentguard.lm.blocks import Blocks, entering, stream_of
 from latentguard.lm.chat import Rendered
 from latentguard.lm.checks import TOLERANCE, Check, captured, gap, worst
@@ -176,14 +177,7 @@ def _chain(blocks: Blocks, prompt: Rendered, device: torch.device) -> float:
 
 
 def _run_plain(blocks: Blocks, prompt: Rendered, device: torch.device) -> None:
-    run(
-        blocks,
-        beginning(blocks, 1, device, cached=False),
-        [prompt.ids],
-        [0],
-        prompt_tokens=[len(prompt.ids)],
-        context_end=[-1],
-    )
+    run(blocks, beginning(blocks, 1, device, cached=False), [prompt.ids], [0], [Row(0, 1, prompt)])
 
 
 def _try_shared(

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 from transformers import DynamicCache
 
-from latentguard.lm.batch_layout import BatchLayout, announced, padded
+from latentguard.lm.batch_layout import BatchLayout, Row, announced, padded
 from latentguard.lm.blocks import Blocks
 
 
@@ -90,9 +90,7 @@ def run(
     before: Segment,
     sequences: Sequence[Sequence[int]],
     start: Sequence[int],
-    *,
-    prompt_tokens: Sequence[int],
-    context_end: Sequence[int],
+    rows: Sequence[Row],
 ) -> Float[Tensor, "row token hidden"]:
     """Run `sequences` (rows of token ids, the first at index `start[row]`) on from `before`, which grows.
 
@@ -102,13 +100,8 @@ def run(
     ids, index = padded(sequences, start, 0, device)
     real = (index >= 0).long()
     before.seen = torch.cat([before.seen, real], dim=1)
-    layout = BatchLayout(
-        index,
-        torch.tensor(prompt_tokens, dtype=torch.long, device=device),
-        torch.tensor(context_end, dtype=torch.long, device=device),
-    )
     keywords: dict[str, Any] = {"past_key_values": before.cache, "use_cache": before.cache is not None}
-    with announced(layout):
+    with announced(BatchLayout(index, tuple(rows))):
         output = blocks.decoder(
             input_ids=ids, attention_mask=before.seen, position_ids=index.clamp(min=0), **keywords
         )
