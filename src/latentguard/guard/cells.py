@@ -29,7 +29,7 @@ class Cells:
     def taken(
         self,
         tensor: Float[Tensor, "prompt position slot hidden"],
-        positions: Sequence[str],
+        positions: Sequence[str | int],
         slots: Sequence[int],
     ) -> Float[Tensor, "prompt cell hidden"]:
         """As `of`, on a plain tensor whose two middle axes are named by `positions` and `slots`."""

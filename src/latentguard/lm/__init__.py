@@ -4,15 +4,19 @@ It knows nothing of harm or refusal. `load` proves a model part by part; `Langua
 proved positions, captures hidden states, edits them and generates.
 """
 
-from latentguard.lm.capture import States
+from latentguard.lm._rendered import Position
 from latentguard.lm.chat import ChatTemplate, Conversation, Message, Rendered, as_messages
 from latentguard.lm.checks import Check
-from latentguard.lm.edit import AddDirection, Edit, ProjectOut, Scope
+from latentguard.lm.edit import AddDirection, ProjectOut
 from latentguard.lm.fingerprint import Identity
 from latentguard.lm.generate import Generation
+from latentguard.lm.head_edit import Head, ReplaceHeads, ScaleHeads
+from latentguard.lm.in_force import Edit
 from latentguard.lm.load import load
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.proof import Proof
+from latentguard.lm.scope import Scope
+from latentguard.lm.states import HeadStates, States
 
 __all__ = [
     "AddDirection",
@@ -21,12 +25,17 @@ __all__ = [
     "Conversation",
     "Edit",
     "Generation",
+    "Head",
+    "HeadStates",
     "Identity",
     "LanguageModel",
     "Message",
+    "Position",
     "ProjectOut",
     "Proof",
     "Rendered",
+    "ReplaceHeads",
+    "ScaleHeads",
     "Scope",
     "States",
     "as_messages",

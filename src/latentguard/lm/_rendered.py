@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Position = str | int
+"""`t_inst`, `t_post_inst` or `t_content`; or a token's index, -1 the last of the templated prompt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -28,8 +31,14 @@ class Rendered:
     context_end: int | None
     """First token that holds a character after the context given to `ChatTemplate.render`, if one was."""
 
-    def index(self, position: str) -> int:
-        """The token index of a position by name: `t_inst`, `t_post_inst` or `t_content`."""
+    def index(self, position: Position) -> int:
+        """The token index of a position by name (`t_inst`, `t_post_inst`, `t_content`), or of a token counted
+        from 0 at the start or from -1 at the end. Raises `ValueError` where there is none."""
+        if isinstance(position, int):
+            found = position + len(self.ids) if position < 0 else position
+            if not 0 <= found < len(self.ids):
+                raise ValueError(f"token {position} does not exist in a prompt of {len(self.ids)} tokens")
+            return found
         if position == "t_inst":
             return self.t_inst
         if position == "t_post_inst":

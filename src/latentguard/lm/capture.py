@@ -6,12 +6,11 @@ Only what was asked for is kept, on the CPU, in the order of the prompts.
 """
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
@@ -22,31 +21,14 @@ from latentguard.lm.batches import Family, halves, next_batch, padded_tokens, pl
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.chat import Rendered
-from latentguard.lm.edit import any_changing, every_edit_must_match
+from latentguard.lm.in_force import any_changing, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run, spreading
+from latentguard.lm.states import Sink
 from latentguard.lm.taps import Take, Tap
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class States:
-    """Hidden states read from a model, on the CPU, prompts in the order given; float32 unless asked for
-    otherwise."""
-
-    tensor: Float[Tensor, "prompt position slot hidden"]
-    positions: tuple[str, ...]
-    slots: tuple[int, ...]
-
-    def at(self, position: str) -> Float[Tensor, "prompt slot hidden"]:
-        """The states at one named position."""
-        return self.tensor[:, self.positions.index(position)]
 
 
 class _DeepEnough(Exception):
     """Raised from the deepest hook: nothing after it was asked for."""
-
-
-Sink = Callable[[int, "Int[Tensor, ' read']", "Float[Tensor, ' read hidden']"], None]
-"""Takes (number of the tap, flat targets prompt * positions + position, states)."""
 
 
 def capture(
@@ -243,36 +225,3 @@ class _Job:
         self.reader.read = self.root_read + self.reader.read
         self.root_read = []
         self.reader.deliver(sink, len(self.indices[0]))
-
-
-def gather_states(
-    n_prompts: int, n_positions: int, n_slots: int, hidden: int, *, dtype: torch.dtype = torch.float32
-) -> tuple[Float[Tensor, "prompt position slot hidden"], Sink]:
-    """An empty tensor of states and the sink that fills it."""
-    out = torch.empty((n_prompts * n_positions, n_slots, hidden), dtype=dtype)
-
-    def sink(slot: int, targets: Tensor, states: Tensor) -> None:
-        out[targets, slot] = states.to(dtype)
-
-    return out.view(n_prompts, n_positions, n_slots, hidden), sink
-
-
-def gather_means(
-    groups: Sequence[int], n_groups: int, n_positions: int, n_slots: int, hidden: int
-) -> tuple[Callable[[], Float[Tensor, "group position slot hidden"]], Sink]:
-    """Running means by group, accumulated in float64: memory does not grow with the prompts."""
-    sums = torch.zeros((n_groups * n_positions, n_slots, hidden), dtype=torch.float64)
-    group_of = torch.tensor(groups, dtype=torch.long)
-    counts = torch.bincount(group_of, minlength=n_groups)
-    if bool((counts == 0).any()):
-        raise ValueError(f"group {int(counts.argmin())} has no prompt, so it has no mean")
-
-    def sink(slot: int, targets: Tensor, states: Tensor) -> None:
-        cell = group_of[targets // n_positions] * n_positions + targets % n_positions
-        sums[:, slot].index_add_(0, cell, states.double())
-
-    def means() -> Float[Tensor, "group position slot hidden"]:
-        shaped = sums.view(n_groups, n_positions, n_slots, hidden)
-        return (shaped / counts[:, None, None, None]).float()
-
-    return means, sink

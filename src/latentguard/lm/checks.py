@@ -9,8 +9,9 @@ from torch import Tensor
 
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.budget import Budget
-from latentguard.lm.capture import capture, gather_states
+from latentguard.lm.capture import capture
 from latentguard.lm.chat import Rendered
+from latentguard.lm.states import gather_states
 from latentguard.lm.taps import slot_taps
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8, torch.bfloat16: 6e-2, torch.float16: 1e-2}

@@ -8,7 +8,8 @@ import torch
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.chat import Rendered
 from latentguard.lm.checks import Check, captured, gap
-from latentguard.lm.edit import AddDirection, edited
+from latentguard.lm.edit import AddDirection
+from latentguard.lm.in_force import edited
 
 
 def prove_edits(

@@ -18,10 +18,11 @@ from latentguard._progress import Progress, silent
 from latentguard.lm.batch_layout import Row
 from latentguard.lm.batches import batches, plan, shared_beginning
 from latentguard.lm.blocks import Blocks
-from latentguard.lm.capture import Reader, Sink
+from latentguard.lm.capture import Reader
 from latentguard.lm.chat import Rendered
-from latentguard.lm.edit import any_changing, every_edit_must_match
+from latentguard.lm.in_force import any_changing, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run
+from latentguard.lm.states import Sink
 from latentguard.lm.taps import slot_taps
 
 

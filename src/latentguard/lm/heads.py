@@ -5,7 +5,7 @@ attention are watched, by heads. Zeroing head h of the result must zero slice h 
 change no other slice: an identity that holds for any slicing would prove nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentguard.lm.attention_watch import Call, Watch, watching_functions, watching_products
+from latentguard.lm.slots import listed
 
 FlatInput = Float[Tensor, "row token heads_by_width"]
 
@@ -111,3 +112,23 @@ def _site(
 def _ends(members: Sequence[int]) -> list[int]:
     """The first, the middle and the last."""
     return sorted({members[0], members[len(members) // 2], members[-1]})
+
+
+def chosen_sites(
+    sites: Sequence[HeadSite | None], blocks: Iterable[int] | None
+) -> list[tuple[int, HeadSite]]:
+    """The sites of these blocks, or of all that have one, ascending, which are read into one tensor.
+
+    Raises `ValueError` for a block without a site, and where heads differ in number or width.
+    """
+    has = [block for block, site in enumerate(sites) if site is not None]
+    chosen = has if blocks is None else sorted(set(blocks))
+    if not chosen or not set(chosen) <= set(has):
+        raise ValueError(f"heads of blocks {listed(chosen)} were asked for; blocks {listed(has)} have heads")
+    found = [(block, site) for block in chosen if (site := sites[block]) is not None]
+    if len({(site.heads, site.width) for _, site in found}) > 1:
+        shapes = ", ".join(f"block {block}: {site.heads} of {site.width}" for block, site in found)
+        raise ValueError(
+            f"heads differ in number or width ({shapes}).\n  Ask for those that are alike, a kind at a time."
+        )
+    return found

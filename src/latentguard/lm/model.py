@@ -14,18 +14,21 @@ from torch import Tensor
 from latentguard._progress import Progress, silent
 from latentguard.errors import ModelNotSupported
 from latentguard.lm import capture as _capture
-from latentguard.lm import edit as _edit
 from latentguard.lm import generate as _generate
+from latentguard.lm._rendered import Position
 from latentguard.lm.blocks import find_blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.chat import ChatTemplate, Conversation, Rendered
-from latentguard.lm.edit import Edit, any_active
 from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fingerprint
 from latentguard.lm.generate import Ending, Generation, Prefill, Reading, Sampling
+from latentguard.lm.head_edit import ReplaceHeads, ScaleHeads
+from latentguard.lm.heads import chosen_sites
+from latentguard.lm.in_force import Edit, any_active, edited
 from latentguard.lm.proof import prove
 from latentguard.lm.remembered import Remembered, beginning_key
 from latentguard.lm.slots import chosen_slots
-from latentguard.lm.taps import slot_taps
+from latentguard.lm.states import HeadStates, Sink, States, gather_means, gather_states
+from latentguard.lm.taps import Tap, head_taps, slot_taps
 from latentguard.lm.untrained import untrained_copy
 
 
@@ -104,40 +107,61 @@ class LanguageModel:
         self,
         prompts: Sequence[Conversation | Rendered],
         *,
-        positions: Sequence[str] = ("t_inst",),
+        positions: Sequence[Position] = ("t_inst",),
         slots: Iterable[int] | None = None,
         dtype: torch.dtype | None = torch.float32,
         progress: Progress = silent,
-    ) -> "_capture.States":
+    ) -> States:
         """Hidden states at `positions` and `slots` (all by default), on the CPU.
 
+        A position is a name, or a token's index: -1 is the last of the templated prompt.
         `dtype`: float32, or None for the model's own: as exact, and half the size, where that is 16 bits.
         Raises `PositionNotProved`, `NonFiniteState`, `EditMatchedNothing`, `ValueError` for slots that do not
         exist.
         """
         rendered, wanted = self._positioned(prompts, positions)
         chosen = chosen_slots(slots, self.n_slots)
-        out, sink = _capture.gather_states(
+        out, sink = gather_states(
             len(rendered), len(positions), len(chosen), self.hidden_size, dtype=dtype or self.dtype
         )
         self._read(rendered, wanted, chosen, sink, progress)
-        return _capture.States(out, tuple(positions), chosen)
+        return States(out, tuple(positions), chosen)
+
+    def capture_heads(
+        self,
+        prompts: Sequence[Conversation | Rendered],
+        *,
+        positions: Sequence[Position] = ("t_inst",),
+        blocks: Iterable[int] | None = None,
+        progress: Progress = silent,
+    ) -> HeadStates:
+        """What every query head wrote at `positions`, float32 on the CPU: the inputs of the attention output
+        projections of `blocks` (all that have attention by default), by heads.
+
+        Raises `ModelNotSupported` where the heads could not be proved, `ValueError` for a block without heads
+        or blocks whose heads differ in number or width, and as `capture`.
+        """
+        sites = chosen_sites(self.proof.head_sites(self.name), blocks)
+        rendered, wanted = self._positioned(prompts, positions)
+        first = sites[0][1]
+        out, sink = gather_states(len(rendered), len(positions), len(sites), first.heads * first.width)
+        self._run(rendered, wanted, head_taps(sites), sink, progress)
+        chosen = tuple(block for block, _ in sites)
+        return HeadStates(out.unflatten(-1, (first.heads, first.width)), tuple(positions), chosen)
 
     def means(
         self,
         prompts: Sequence[Conversation | Rendered],
         groups: Sequence[int],
         *,
-        positions: Sequence[str] = ("t_inst",),
+        positions: Sequence[Position] = ("t_inst",),
         slots: Iterable[int] | None = None,
         progress: Progress = silent,
     ) -> Float[Tensor, "group position slot hidden"]:
         """Mean state of each group 0..max(groups), accumulated while reading, so memory does not grow."""
         rendered, wanted = self._positioned(prompts, positions)
         chosen = chosen_slots(slots, self.n_slots)
-        means, sink = _capture.gather_means(
-            groups, max(groups) + 1, len(positions), len(chosen), self.hidden_size
-        )
+        means, sink = gather_means(groups, max(groups) + 1, len(positions), len(chosen), self.hidden_size)
         self._read(rendered, wanted, chosen, sink, progress)
         return means()
 
@@ -191,7 +215,10 @@ class LanguageModel:
             raise ModelNotSupported(
                 f"{self.name} cannot be edited: {self.proof.refusals['edits']}.\n  Its states can be read."
             )
-        return _edit.edited(self.blocks, edits, self.hidden_size)
+        of_heads = any(isinstance(edit, ScaleHeads | ReplaceHeads) for edit in edits)
+        return edited(
+            self.blocks, edits, self.hidden_size, self.proof.head_sites(self.name) if of_heads else ()
+        )
 
     @contextmanager
     def remembering(self, folder: str | os.PathLike[str] | None = None) -> Generator[None]:
@@ -234,7 +261,7 @@ class LanguageModel:
         return fresh
 
     def _positioned(
-        self, prompts: Sequence[Conversation | Rendered], positions: Sequence[str]
+        self, prompts: Sequence[Conversation | Rendered], positions: Sequence[Position]
     ) -> tuple[list[Rendered], list[tuple[int, ...]]]:
         rendered = self._rendered(prompts)
         if not rendered or not positions:
@@ -246,31 +273,41 @@ class LanguageModel:
         rendered: Sequence[Rendered],
         wanted: Sequence[tuple[int, ...]],
         slots: tuple[int, ...],
-        sink: "_capture.Sink",
+        sink: Sink,
         progress: Progress,
     ) -> None:
         def capture(
             prompts: Sequence[Rendered],
             indices: Sequence[tuple[int, ...]],
             slots: tuple[int, ...],
-            sink: "_capture.Sink",
+            sink: Sink,
         ) -> None:
-            _capture.capture(
-                self.blocks,
-                prompts,
-                indices,
-                slot_taps(self.blocks, slots),
-                sink,
-                device=self.device,
-                share=self._cache_may_be_padded(prompts),
-                budget=self._budget,
-                progress=progress,
-            )
+            self._run(prompts, indices, slot_taps(self.blocks, slots), sink, progress)
 
         if self._remembered is None or any_active():
             capture(rendered, wanted, slots, sink)
         else:
             self._remembered.read(rendered, wanted, slots, sink, capture)
+
+    def _run(
+        self,
+        prompts: Sequence[Rendered],
+        indices: Sequence[tuple[int, ...]],
+        taps: Sequence[Tap],
+        sink: Sink,
+        progress: Progress,
+    ) -> None:
+        _capture.capture(
+            self.blocks,
+            prompts,
+            indices,
+            taps,
+            sink,
+            device=self.device,
+            share=self._cache_may_be_padded(prompts),
+            budget=self._budget,
+            progress=progress,
+        )
 
     def _rendered(self, prompts: Sequence[Conversation | Rendered]) -> list[Rendered]:
         return [prompt if isinstance(prompt, Rendered) else self.render(prompt) for prompt in prompts]

@@ -36,6 +36,14 @@ class Proof:
     def shares_prefixes(self) -> bool:
         return "prefix sharing" not in self.refusals
 
+    def head_sites(self, name: str) -> tuple[HeadSite | None, ...]:
+        """The sites of the model called `name`. Raises `ModelNotSupported` where they could not be proved."""
+        if self.heads is None:
+            raise ModelNotSupported(
+                f"the heads of {name} cannot be read: {self.refusals['heads']}.\n  Its hidden states can."
+            )
+        return self.heads
+
     def supports(self) -> dict[str, bool]:
         """Capabilities by name."""
         return {name: name not in self.refusals for name in ("slots", "edits", "heads", "prefix sharing")}

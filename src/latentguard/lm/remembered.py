@@ -19,8 +19,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from latentguard.lm.capture import Sink
 from latentguard.lm.chat import Rendered
+from latentguard.lm.states import Sink
 
 _DELIVERED_AT_ONCE = 256
 _PROMPTS_A_FILE = 512

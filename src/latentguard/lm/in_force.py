@@ -1,0 +1,173 @@
+"""Edits in force: installed for this thread's runs, applied to their tokens, and gone afterwards.
+
+Scopes are per prompt and know padding, the KV cache and generated tokens. An edit that touched no token in a
+run is an error, and so is any call of the model that goes around this package while edits are active.
+"""
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from latentguard.errors import EditMatchedNothing, LatentGuardError, UnscopedRun
+from latentguard.lm.batch_layout import BatchLayout, current_layout
+from latentguard.lm.blocks import Blocks, entering, stream_of, with_entering, with_stream
+from latentguard.lm.edit import AddDirection, ProjectOut, check_direction
+from latentguard.lm.head_edit import ReplaceHeads, ScaleHeads, check_heads
+from latentguard.lm.heads import HeadSite
+from latentguard.lm.scope import scope_mask
+
+Edit = AddDirection | ProjectOut | ScaleHeads | ReplaceHeads
+Sites = Sequence[HeadSite | None]
+
+
+@dataclass(slots=True, eq=False)
+class _Active:
+    """One edit at one place, and how many tokens it has touched there since the run began."""
+
+    edit: Edit
+    place: str
+    change: Callable[[Tensor, BatchLayout], tuple[Tensor, int]]
+    """What passes the place, changed, and how many of the running tokens were."""
+    install: "Callable[[Callable[[Tensor], Tensor | None]], RemovableHandle]"
+    touched: int = field(default=0)
+
+
+_ACTIVE: "ContextVar[tuple[_Active, ...]]" = ContextVar("latentguard_edits", default=())
+
+
+@contextmanager
+def edited(blocks: Blocks, edits: Sequence[Edit], hidden_size: int, sites: Sites = ()) -> Generator[None]:
+    """Put `edits` in force for this package's runs in this thread, in the order given (blocks may nest)."""
+    for edit in edits:
+        if isinstance(edit, AddDirection | ProjectOut):
+            check_direction(edit, len(blocks), hidden_size)
+        else:
+            check_heads(edit, sites)
+    installed = tuple(active for edit in edits for active in _placed(edit, blocks, sites))
+    handles: list[RemovableHandle] = []
+    token = _ACTIVE.set(_ACTIVE.get() + installed)
+    try:
+        handles.extend(active.install(_changing(active)) for active in installed)
+        yield
+    finally:
+        _ACTIVE.reset(token)
+        for handle in handles:
+            handle.remove()
+
+
+def any_active() -> bool:
+    """Whether edits are in force in this thread."""
+    return bool(_ACTIVE.get())
+
+
+def any_changing() -> bool:
+    """Whether an edit in force in this thread can change a state: one of scale 0 cannot."""
+    return any(one.edit.changes for one in _ACTIVE.get())
+
+
+@contextmanager
+def every_edit_must_match() -> Generator[None]:
+    """One run: raises `EditMatchedNothing` at its end where an edit in force touched no token at a place."""
+    active = _ACTIVE.get()
+    for one in active:
+        one.touched = 0
+    yield
+    for one in active:
+        if one.touched == 0:
+            raise EditMatchedNothing(
+                f"{type(one.edit).__name__} at {one.place} matched no token in this run.\n"
+                "  What ran was the unedited model. Choose a scope and a place that this run has tokens in: "
+                "a capture generates nothing and stops at the deepest place it reads."
+            )
+
+
+def _placed(edit: Edit, blocks: Blocks, sites: Sites) -> list[_Active]:
+    """The edit at each of its places: its slot, or the blocks of its heads."""
+    if isinstance(edit, AddDirection | ProjectOut):
+
+        def on_stream(stream: Tensor, layout: BatchLayout) -> tuple[Tensor, int]:
+            mask = scope_mask(edit.scope, layout)
+            touched = int(mask.sum())
+            return (edit.applied(stream, mask) if touched else stream), touched
+
+        place = f"slot {edit.slot} with scope {edit.scope!r}"
+        return [_Active(edit, place, on_stream, partial(_at_slot, blocks, edit.slot))]
+    return [
+        _Active(
+            edit,
+            f"block {block}" + (f" with scope {edit.scope!r}" if isinstance(edit, ScaleHeads) else ""),
+            partial(_on_heads, edit, site, block),
+            partial(_at_input, site.projection),
+        )
+        for block in sorted({block for block, _ in edit.heads})
+        if (site := sites[block]) is not None
+    ]
+
+
+def _on_heads(
+    edit: ScaleHeads | ReplaceHeads, site: HeadSite, block: int, given: Tensor, layout: BatchLayout
+) -> tuple[Tensor, int]:
+    if isinstance(edit, ScaleHeads):
+        mask = scope_mask(edit.scope, layout)
+        touched = int(mask.sum())
+        return (edit.applied(given, mask, site, block) if touched else given), touched
+    of = layout.rows[0].of
+    if edit.values.shape[0] not in (1, of):
+        raise LatentGuardError(
+            f"ReplaceHeads holds values for {edit.values.shape[0]} prompts, and {of} are run.\n"
+            "  Give one value for all prompts, or one for each."
+        )
+    touched = len(edit.met(layout)[0])
+    return (edit.applied(given, layout, site, block) if touched else given), touched
+
+
+def _changing(active: _Active) -> Callable[[Tensor], Tensor | None]:
+    """What a hook asks: the tensor to go on with, or None where nothing is changed."""
+    owner = threading.get_ident()
+
+    def changed(passing: Tensor) -> Tensor | None:
+        if threading.get_ident() != owner:
+            return None
+        layout = current_layout()
+        if layout is None:
+            raise UnscopedRun(
+                "The model was called directly while edits are active, so their scopes have no tokens to "
+                "refer to.\n  Use LanguageModel.capture, generate or next_token_logits inside edited()."
+            )
+        result, touched = active.change(passing, layout)
+        active.touched += touched
+        return result if touched else None
+
+    return changed
+
+
+def _at_slot(blocks: Blocks, slot: int, changed: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    """Hook the block that the slot enters; slot L is the last block's output."""
+    if slot == len(blocks):
+
+        def leaving(_: nn.Module, __: Any, output: Any) -> Any:
+            stream = changed(stream_of(output))
+            return None if stream is None else with_stream(output, stream)
+
+        return blocks.layers[-1].register_forward_hook(leaving)
+
+    def before(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        stream = changed(entering(arguments, keywords))
+        return None if stream is None else with_entering(arguments, keywords, stream)
+
+    return blocks.layers[slot].register_forward_pre_hook(before, with_kwargs=True)
+
+
+def _at_input(projection: nn.Module, changed: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    def before(_: nn.Module, arguments: tuple[Any, ...]) -> Any:
+        given = changed(arguments[0])
+        return None if given is None else (given, *arguments[1:])
+
+    return projection.register_forward_pre_hook(before)
