@@ -49,9 +49,15 @@ def test_json_is_one_record(latentguard):
 def test_a_model_is_reported_with_what_was_proved_of_it(latentguard, tiny_folder):
     found = json.loads(latentguard("doctor", tiny_folder, "--json").out)["model"]
     assert found["slots"] == found["identity"]["blocks"] + 1
-    assert found["supports"]["slots"] == "yes"
-    assert {check["check"] for check in found["proof"]} >= {"slots", "readout", "batch"}
-    assert all(check["error"] <= check["tolerance"] for check in found["proof"])
+    assert found["proof"]["supports"]["slots"]
+    assert {check["name"] for check in found["proof"]["checks"]} >= {"slots", "readout", "batch"}
+    assert all(check["passed"] for check in found["proof"]["checks"])
+
+
+def test_the_block_says_what_the_model_supports(latentguard, tiny_folder):
+    block = latentguard("doctor", tiny_folder).out.split("```")[1]
+    assert "model.proof.supports.heads: True" in block
+    assert "largest error" not in block
 
 
 def test_no_path_and_no_user_is_given_away(latentguard, tiny_folder):

@@ -14,6 +14,7 @@ from latentguard.cli import _quiet
 from latentguard.cli._errors import exit_code_of
 from latentguard.cli._many_files import ManyFiles
 from latentguard.cli.audit import audit
+from latentguard.cli.check import check
 from latentguard.cli.doctor import doctor
 from latentguard.cli.evaluate import evaluate
 from latentguard.cli.fit import fit
@@ -32,6 +33,7 @@ app.command(cls=ManyFiles)(fit)
 app.command()(score)
 app.command(cls=ManyFiles)(evaluate)
 app.add_typer(organism_commands, name="organism")
+app.command()(check)
 app.command()(doctor)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latentguard.cli import _options
-from latentguard.cli._output import Output, shown, speaking, table
+from latentguard.cli._output import Output, shown, speaking
+from latentguard.cli.check import show_checks
 
 if TYPE_CHECKING:
-    from latentguard.lm import LanguageModel
+    from latentguard.lm import LanguageModel, ProofRecord
 
 PACKAGES = (
     "latentguard",
@@ -25,7 +26,7 @@ PACKAGES = (
 OPTIONAL_PACKAGES = ("gguf",)
 
 ModelOrNone = Annotated[
-    str | None, typer.Argument(metavar="MODEL", help="Also load this model and say what of it is proved.")
+    str | None, typer.Argument(metavar="MODEL", help="Also load this model and add what is proved of it.")
 ]
 
 
@@ -43,7 +44,9 @@ def doctor(
         output.bars("looking at this machine", 1, 1)
         if model is not None:
             loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
-            findings["model"] = _model(loaded)
+            proof = loaded.proof.record()
+            findings["model"] = _model(loaded, proof)
+            show_checks(proof, output)
         output.record(findings)
         _show(findings, output)
 
@@ -89,29 +92,17 @@ def _memory() -> tuple[float, float]:
     return _gib(memory.total), _gib(memory.available)
 
 
-def _model(model: "LanguageModel") -> dict[str, Any]:
+def _model(model: "LanguageModel", proof: "ProofRecord") -> dict[str, Any]:
     """What was proved of a model at load. Names and hashes only: no path."""
-    supports = model.proof.supports()
     return {
         "identity": model.identity().model_dump(),
         "slots": model.n_slots,
-        "supports": {
-            name: "yes" if proved else model.proof.refusals[name] for name, proved in supports.items()
-        },
-        "proof": [
-            {"check": check.name, "says": check.says, "error": check.error, "tolerance": check.tolerance}
-            for check in model.proof.checks
-        ],
+        "proof": proof.model_dump(mode="json"),
         "notes": list(model.notes),
     }
 
 
 def _show(findings: dict[str, Any], output: Output) -> None:
-    if "model" in findings:
-        proof = table("proved at load", "largest error", "allowed", numbers=("largest error", "allowed"))
-        for check in findings["model"]["proof"]:
-            proof.add_row(shown(check["says"]), f"{check['error']:.1e}", f"{check['tolerance']:.1e}")
-        output.show(proof)
     output.show("For a bug report, copy from here:\n")
     output.show("```")
     for part, values in findings.items():
@@ -121,10 +112,10 @@ def _show(findings: dict[str, Any], output: Output) -> None:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """One line a value; the proof is left out, its table stands above."""
+    """One line a value; lists of records (the checks, whose table stands above) are left out."""
     lines: list[tuple[str, str]] = []
     for name, value in values.items():
-        if name == "proof":
+        if isinstance(value, list) and any(isinstance(one, dict) for one in value):
             continue
         if isinstance(value, dict):
             lines += _flat(value, f"{prefix}{name}.")

@@ -9,10 +9,11 @@ from latentguard.guard.calibration import Calibration
 from latentguard.guard.cells import Cells
 from latentguard.guard.probe import Method
 from latentguard.guard.text_baselines import TextBaselines
-from latentguard.lm import Identity
+from latentguard.lm import Identity, ProofRecord
 
-SCHEMA_VERSION = 2
-"""2: a copy's own method and positions, and what relatives of a fitted prompt are recognised by."""
+SCHEMA_VERSION = 3
+"""3: what was proved of the model. 2: a copy's own method and positions, and what relatives of a fitted
+prompt are recognised by."""
 
 
 class Record(BaseModel):
@@ -87,8 +88,9 @@ class FittedOn(Record):
 class Manifest(Record):
     """A guard without its tensors."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     model: Identity
+    proof: ProofRecord
     fitted: Fitted
     refusal: FittedRefusal | None
     refusal_unavailable: str | None

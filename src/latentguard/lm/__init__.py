@@ -15,6 +15,7 @@ from latentguard.lm.in_force import Edit
 from latentguard.lm.load import load
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.proof import Proof
+from latentguard.lm.proof_record import ProofRecord
 from latentguard.lm.scope import Scope
 from latentguard.lm.states import HeadStates, States
 
@@ -33,6 +34,7 @@ __all__ = [
     "Position",
     "ProjectOut",
     "Proof",
+    "ProofRecord",
     "Rendered",
     "ReplaceHeads",
     "ScaleHeads",

@@ -4,6 +4,7 @@ Run once on short prompts of arbitrary tokens. What fails is refused: the whole 
 cannot be proved, otherwise the one capability, by name, with its reason.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from latentguard.lm.chat import Rendered
 from latentguard.lm.checks import TOLERANCE, Check, captured, gap, worst
 from latentguard.lm.edit_proof import prove_edits
 from latentguard.lm.heads import HeadSite, prove_heads
+from latentguard.lm.proof_record import CheckRecord, HeadsRecord, ProofRecord
 from latentguard.lm.runs import beginning, run
 
 
@@ -43,6 +45,28 @@ class Proof:
                 f"the heads of {name} cannot be read: {self.refusals['heads']}.\n  Its hidden states can."
             )
         return self.heads
+
+    def record(self) -> ProofRecord:
+        """The proof as plain fields."""
+        return ProofRecord(
+            checks=tuple(
+                CheckRecord(
+                    name=one.name,
+                    says=one.says,
+                    error=one.error if math.isfinite(one.error) else None,
+                    tolerance=one.tolerance,
+                    passed=one.passed,
+                )
+                for one in self.checks
+            ),
+            supports=self.supports(),
+            refused=dict(self.refusals),
+            heads=tuple(
+                HeadsRecord(block=block, heads=site.heads, width=site.width)
+                for block, site in enumerate(self.heads or ())
+                if site is not None
+            ),
+        )
 
     def supports(self) -> dict[str, bool]:
         """Capabilities by name."""

@@ -120,6 +120,7 @@ def _provenance(
 ) -> Provenance:
     return Provenance(
         model=model.identity(),
+        proof=model.proof.record(),
         notes=model.notes,
         data_name=data.name,
         data=data.records(),

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from latentguard.guard import Estimate
-from latentguard.lm import Identity
+from latentguard.lm import Identity, ProofRecord
 
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Cell: TypeAlias = Literal["refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless"]
 CELLS: tuple[Cell, ...] = ("refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless")
@@ -57,6 +57,7 @@ class Provenance(Record):
     """The address of every number in this file."""
 
     model: Identity
+    proof: ProofRecord
     notes: tuple[str, ...]
     data_name: str
     data: tuple[DataRecord, ...]
@@ -261,7 +262,7 @@ class Finding(Record):
 class Audit(Record):
     """Everything that `latentguard audit` found out about one model."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     kind: Literal["latentguard.audit"] = "latentguard.audit"
     title: str
     findings: tuple[Finding, ...]
