@@ -86,7 +86,7 @@ ARCHITECTURES = {
         "FalconConfig", {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 2}
     ),
     "MPT": Architecture("MptConfig"),
-    "BLOOM": Architecture("BloomConfig"),
+    "BLOOM": Architecture("BloomConfig", refused=frozenset({"resume"})),
     "StableLM": Architecture("StableLmConfig"),
     "GLM-4": Architecture("Glm4Config", {"head_dim": 16}, WIDE),
     "DeepSeek-V3": Architecture(
@@ -139,6 +139,19 @@ ARCHITECTURES = {
         {"vision_config": {**VISION, "head_dim": 8}, "audio_config": None},
         WIDE,
         text={"head_dim": 16, "global_head_dim": 16, "sliding_window": 16, "pad_token_id": 0},
+    ),
+    "Gemma-4, keys and values shared by blocks": Architecture(
+        "Gemma4TextConfig",
+        {
+            "head_dim": 16,
+            "global_head_dim": 16,
+            "sliding_window": 16,
+            "num_hidden_layers": 8,
+            "layer_types": ["sliding_attention", "full_attention"] * 4,
+            "num_kv_shared_layers": 2,
+        },
+        WIDE + WIDE,
+        frozenset({"resume"}),
     ),
     "BitNet, a norm over all heads": Architecture("BitNetConfig", heads=(), refused=frozenset({"heads"})),
 }

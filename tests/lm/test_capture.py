@@ -7,10 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentguard.errors import NonFiniteState
+from latentguard._progress import silent
+from latentguard.errors import ModelNotSupported, NonFiniteState
 from latentguard.lm import LanguageModel
 from latentguard.lm import capture as capture_module
 from latentguard.lm.budget import Budget
+from latentguard.lm.states import gather_states
+from latentguard.lm.taps import head_taps
 from tests.lm.plain import plain_states
 from tests.lm.templates import CHATML, byte_level
 from tests.lm.tiny import ARCHITECTURES, tiny, tiny_module
@@ -246,3 +249,14 @@ def test_no_hook_is_left_after_an_exception(qwen: LanguageModel, monkeypatch: py
 def test_slots_that_do_not_exist_are_named(qwen: LanguageModel, slots: list[int]) -> None:
     with pytest.raises(ValueError, match="there are slots 0 to"):
         qwen.capture(PROMPTS[:1], slots=slots)
+
+
+def test_a_place_that_is_not_passed_is_an_error_and_no_empty_memory(qwen: LanguageModel) -> None:
+    """As with hooks on modules that the model does not run."""
+    elsewhere = tiny("Qwen3").proof.heads
+    sites = list(enumerate(site for site in elsewhere or () if site is not None))
+    rendered = [qwen.render(prompt) for prompt in PROMPTS]
+    out, sink = gather_states(len(rendered), 1, len(sites), 64)
+    with pytest.raises(ModelNotSupported, match=f"0 states passed the heads of block 0 where {len(PROMPTS)}"):
+        qwen._run(rendered, [(one.t_inst,) for one in rendered], head_taps(sites), sink, silent)
+    assert out.shape[0] == len(PROMPTS)

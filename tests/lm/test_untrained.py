@@ -140,3 +140,10 @@ def test_a_rule_that_leaves_a_tensor_unfilled_is_refused(monkeypatch: pytest.Mon
     monkeypatch.setattr(transformers.PreTrainedModel, "_init_weights", forgetful)
     with pytest.raises(ModelNotSupported, match="initialiser does not fill"):
         model.reinitialised(0)
+
+
+def test_the_heads_of_a_copy_are_refused_by_name() -> None:
+    copy = tiny("Qwen3").reinitialised(0)
+    with pytest.raises(ModelNotSupported, match="they are not looked for in an untrained copy"):
+        copy.capture_heads(["hi"])
+    assert copy.proof.supports()["slots"]

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from latentguard._progress import Progress, silent
-from latentguard.errors import NonFiniteState
+from latentguard.errors import ModelNotSupported, NonFiniteState
 from latentguard.lm.batch_layout import Row, current_layout
 from latentguard.lm.batches import Family, halves, next_batch, padded_tokens, plan
 from latentguard.lm.blocks import Blocks
@@ -58,7 +58,12 @@ def capture(
     )
     reader = Reader(tuple(taps), exits=True)
     job = _Job(blocks, prompts, indices, reader, len(planned.root), device)
-    done = 0
+    done, read = 0, [0] * len(taps)
+
+    def counted(number: int, targets: Tensor, states: Tensor) -> None:
+        read[number] += len(targets)
+        sink(number, targets, states)
+
     with every_edit_must_match(), reader.hooked():
         root = job.run_root(planned.root)
         waiting = planned.families
@@ -75,12 +80,19 @@ def capture(
                 budget.halve(padded_tokens(batch))
                 torch.cuda.empty_cache()
                 continue
-            job.deliver(sink)
+            job.deliver(counted)
             waiting = waiting[len(batch) :]
             if waiting:
                 budget.double()
             done += sum(len(family.rows) for family in batch)
             progress("reading states", done, len(prompts))
+    wanted = sum(map(len, indices))
+    for tap, found in zip(taps, read, strict=True):
+        if found != wanted:
+            raise ModelNotSupported(
+                f"{found} states passed {tap.name} where {wanted} were to be read.\n"
+                "  It is no place that every token passes once in this model. Nothing of it is read."
+            )
 
 
 @dataclass(slots=True, eq=False)

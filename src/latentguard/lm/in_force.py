@@ -28,33 +28,45 @@ Sites = Sequence[HeadSite | None]
 
 
 @dataclass(slots=True, eq=False)
-class _Active:
-    """One edit at one place, and how many tokens it has touched there since the run began."""
+class Placed:
+    """One edit at one place: a slot, or the heads of a block; and how many tokens it has touched there."""
 
     edit: Edit
-    place: str
+    slot: int | None
+    block: int | None
     change: Callable[[Tensor, BatchLayout], tuple[Tensor, int]]
     """What passes the place, changed, and how many of the running tokens were."""
-    install: "Callable[[Callable[[Tensor], Tensor | None]], RemovableHandle]"
     touched: int = field(default=0)
 
+    @property
+    def first_block(self) -> int:
+        """The first block that this edit can change the run of."""
+        return self.slot if self.slot is not None else self.block or 0
 
-_ACTIVE: "ContextVar[tuple[_Active, ...]]" = ContextVar("latentguard_edits", default=())
+    def require_match(self) -> None:
+        """Raise `EditMatchedNothing` where no token was touched."""
+        if self.touched:
+            return
+        place = f"slot {self.slot}" if self.block is None else f"block {self.block}"
+        scope = "" if isinstance(self.edit, ReplaceHeads) else f" with scope {self.edit.scope!r}"
+        raise EditMatchedNothing(
+            f"{type(self.edit).__name__} at {place}{scope} matched no token in this run.\n"
+            "  What ran was the unedited model. Choose a scope and a place that this run has tokens in: "
+            "a capture generates nothing and stops at the deepest place it reads."
+        )
+
+
+_ACTIVE: "ContextVar[tuple[Placed, ...]]" = ContextVar("latentguard_edits", default=())
 
 
 @contextmanager
 def edited(blocks: Blocks, edits: Sequence[Edit], hidden_size: int, sites: Sites = ()) -> Generator[None]:
     """Put `edits` in force for this package's runs in this thread, in the order given (blocks may nest)."""
-    for edit in edits:
-        if isinstance(edit, AddDirection | ProjectOut):
-            check_direction(edit, len(blocks), hidden_size)
-        else:
-            check_heads(edit, sites)
-    installed = tuple(active for edit in edits for active in _placed(edit, blocks, sites))
+    installed = placed(blocks, edits, hidden_size, sites)
     handles: list[RemovableHandle] = []
     token = _ACTIVE.set(_ACTIVE.get() + installed)
     try:
-        handles.extend(active.install(_changing(active)) for active in installed)
+        handles.extend(_install(blocks, sites, one) for one in installed)
         yield
     finally:
         _ACTIVE.reset(token)
@@ -80,35 +92,29 @@ def every_edit_must_match() -> Generator[None]:
         one.touched = 0
     yield
     for one in active:
-        if one.touched == 0:
-            raise EditMatchedNothing(
-                f"{type(one.edit).__name__} at {one.place} matched no token in this run.\n"
-                "  What ran was the unedited model. Choose a scope and a place that this run has tokens in: "
-                "a capture generates nothing and stops at the deepest place it reads."
-            )
+        one.require_match()
 
 
-def _placed(edit: Edit, blocks: Blocks, sites: Sites) -> list[_Active]:
-    """The edit at each of its places: its slot, or the blocks of its heads."""
-    if isinstance(edit, AddDirection | ProjectOut):
+def placed(blocks: Blocks, edits: Sequence[Edit], hidden_size: int, sites: Sites = ()) -> tuple[Placed, ...]:
+    """The edits at each of their places, checked. Raises `ValueError` for one that cannot be."""
+    found: list[Placed] = []
+    for edit in edits:
+        if isinstance(edit, AddDirection | ProjectOut):
+            check_direction(edit, len(blocks), hidden_size)
+            found.append(Placed(edit, edit.slot, None, partial(_on_stream, edit)))
+            continue
+        check_heads(edit, sites)
+        for block in sorted({block for block, _ in edit.heads}):
+            site = sites[block]
+            if site is not None:
+                found.append(Placed(edit, None, block, partial(_on_heads, edit, site, block)))
+    return tuple(found)
 
-        def on_stream(stream: Tensor, layout: BatchLayout) -> tuple[Tensor, int]:
-            mask = scope_mask(edit.scope, layout)
-            touched = int(mask.sum())
-            return (edit.applied(stream, mask) if touched else stream), touched
 
-        place = f"slot {edit.slot} with scope {edit.scope!r}"
-        return [_Active(edit, place, on_stream, partial(_at_slot, blocks, edit.slot))]
-    return [
-        _Active(
-            edit,
-            f"block {block}" + (f" with scope {edit.scope!r}" if isinstance(edit, ScaleHeads) else ""),
-            partial(_on_heads, edit, site, block),
-            partial(_at_input, site.projection),
-        )
-        for block in sorted({block for block, _ in edit.heads})
-        if (site := sites[block]) is not None
-    ]
+def _on_stream(edit: AddDirection | ProjectOut, stream: Tensor, layout: BatchLayout) -> tuple[Tensor, int]:
+    mask = scope_mask(edit.scope, layout)
+    touched = int(mask.sum())
+    return (edit.applied(stream, mask) if touched else stream), touched
 
 
 def _on_heads(
@@ -128,7 +134,7 @@ def _on_heads(
     return (edit.applied(given, layout, site, block) if touched else given), touched
 
 
-def _changing(active: _Active) -> Callable[[Tensor], Tensor | None]:
+def _changing(active: Placed) -> Callable[[Tensor], Tensor | None]:
     """What a hook asks: the tensor to go on with, or None where nothing is changed."""
     owner = threading.get_ident()
 
@@ -148,6 +154,13 @@ def _changing(active: _Active) -> Callable[[Tensor], Tensor | None]:
     return changed
 
 
+def _install(blocks: Blocks, sites: Sites, active: Placed) -> RemovableHandle:
+    site = None if active.block is None else sites[active.block]
+    if site is not None:
+        return at_input(site.projection, _changing(active))
+    return _at_slot(blocks, active.first_block, _changing(active))
+
+
 def _at_slot(blocks: Blocks, slot: int, changed: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
     """Hook the block that the slot enters; slot L is the last block's output."""
     if slot == len(blocks):
@@ -165,7 +178,7 @@ def _at_slot(blocks: Blocks, slot: int, changed: Callable[[Tensor], Tensor | Non
     return blocks.layers[slot].register_forward_pre_hook(before, with_kwargs=True)
 
 
-def _at_input(projection: nn.Module, changed: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+def at_input(projection: nn.Module, changed: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
     def before(_: nn.Module, arguments: tuple[Any, ...]) -> Any:
         given = changed(arguments[0])
         return None if given is None else (given, *arguments[1:])

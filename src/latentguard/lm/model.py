@@ -2,6 +2,7 @@
 
 import copy
 import os
+import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -22,10 +23,11 @@ from latentguard.lm.chat import ChatTemplate, Conversation, Rendered
 from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fingerprint
 from latentguard.lm.generate import Ending, Generation, Prefill, Reading, Sampling
 from latentguard.lm.head_edit import ReplaceHeads, ScaleHeads
-from latentguard.lm.heads import chosen_sites
+from latentguard.lm.heads import HeadSite, chosen_sites
 from latentguard.lm.in_force import Edit, any_active, edited
 from latentguard.lm.proof import prove
 from latentguard.lm.remembered import Remembered, beginning_key
+from latentguard.lm.resume import resumed_logits
 from latentguard.lm.slots import chosen_slots
 from latentguard.lm.states import HeadStates, Sink, States, gather_means, gather_states
 from latentguard.lm.taps import Tap, head_taps, slot_taps
@@ -215,10 +217,44 @@ class LanguageModel:
             raise ModelNotSupported(
                 f"{self.name} cannot be edited: {self.proof.refusals['edits']}.\n  Its states can be read."
             )
-        of_heads = any(isinstance(edit, ScaleHeads | ReplaceHeads) for edit in edits)
-        return edited(
-            self.blocks, edits, self.hidden_size, self.proof.head_sites(self.name) if of_heads else ()
+        return edited(self.blocks, edits, self.hidden_size, self._sites(edits))
+
+    def edited_logits(
+        self, prompt: Conversation | Rendered, alternatives: Sequence[Sequence[Edit]], *, at_once: int = 32
+    ) -> Float[Tensor, "alternative vocab"]:
+        """Logits of the first reply token to one prompt under each list of edits, float32 on the CPU.
+
+        Each run goes on from the first block and token that its edits can change, `at_once` of them in a
+        batch. Where that could not be proved of this model, every run is a whole one, and a warning says so.
+        Raises as `edited`, and `ValueError` inside another `edited` block.
+        """
+        if any_active():
+            raise ValueError("edited_logits takes its edits as arguments, and others are in force here")
+        if not alternatives or at_once < 1:
+            raise ValueError("edited_logits needs at least one list of edits, and a batch of at least one")
+        rendered = self._rendered([prompt])[0]
+        if why := self.proof.refusals.get("resume"):
+            warnings.warn(f"every edited run is a whole one: {self.name} cannot resume ({why})", stacklevel=2)
+            return torch.cat([self._whole_logits(rendered, edits) for edits in alternatives])
+        return resumed_logits(
+            self.blocks,
+            rendered,
+            alternatives,
+            device=self.device,
+            hidden_size=self.hidden_size,
+            sites=self._sites(edit for edits in alternatives for edit in edits),
+            at_once=at_once,
+            may_cache=self._cache_may_be_padded([rendered]),
         )
+
+    def _whole_logits(self, rendered: Rendered, edits: Sequence[Edit]) -> Float[Tensor, "1 vocab"]:
+        with self.edited(edits):
+            return self.next_token_logits([rendered])
+
+    def _sites(self, edits: Iterable[Edit]) -> tuple[HeadSite | None, ...]:
+        """The heads' sites, where an edit needs them."""
+        of_heads = any(isinstance(edit, ScaleHeads | ReplaceHeads) for edit in edits)
+        return self.proof.head_sites(self.name) if of_heads else ()
 
     @contextmanager
     def remembering(self, folder: str | os.PathLike[str] | None = None) -> Generator[None]:
@@ -258,6 +294,7 @@ class LanguageModel:
         fresh.name, fresh.notes = f"{self.name} (untrained copy, seed {seed})", ()
         fresh._remembered = None if self._kept_in is None else fresh._memory()
         fresh._budget = Budget.of_copy(self.device)
+        fresh.proof = self.proof.of_copy()
         return fresh
 
     def _positioned(

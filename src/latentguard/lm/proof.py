@@ -6,7 +6,7 @@ cannot be proved, otherwise the one capability, by name, with its reason.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,10 @@ from latentguard.lm.checks import TOLERANCE, Check, captured, gap, worst
 from latentguard.lm.edit_proof import prove_edits
 from latentguard.lm.heads import HeadSite, prove_heads
 from latentguard.lm.proof_record import CheckRecord, HeadsRecord, ProofRecord
+from latentguard.lm.resume_proof import prove_resume
 from latentguard.lm.runs import beginning, run
+
+CAPABILITIES = ("slots", "edits", "heads", "prefix sharing", "resume")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +48,11 @@ class Proof:
                 f"the heads of {name} cannot be read: {self.refusals['heads']}.\n  Its hidden states can."
             )
         return self.heads
+
+    def of_copy(self) -> "Proof":
+        """What holds for an untrained copy, whose parts are other modules: its heads are not looked for."""
+        why = "they are not looked for in an untrained copy"
+        return replace(self, heads=None, refusals={"heads": why} | self.refusals)
 
     def record(self) -> ProofRecord:
         """The proof as plain fields."""
@@ -70,11 +78,12 @@ class Proof:
 
     def supports(self) -> dict[str, bool]:
         """Capabilities by name."""
-        return {name: name not in self.refusals for name in ("slots", "edits", "heads", "prefix sharing")}
+        return {name: name not in self.refusals for name in CAPABILITIES}
 
 
 def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device) -> Proof:
-    """Prove slots and readout (or raise `ModelNotSupported`), then prefix sharing, edits and heads."""
+    """Prove slots and readout (or raise `ModelNotSupported`), then prefix sharing, edits, heads
+    and resuming."""
     tolerance = TOLERANCE.get(dtype, 6e-2)
     prompts = _sample(module.config.get_text_config(decoder=True).vocab_size)
     long, short = prompts[0], prompts[2]
@@ -117,7 +126,13 @@ def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device)
     shared = _try_shared(blocks, prompts, alone, device, tolerance, refusals)
     edits = prove_edits(blocks, prompts, device, tolerance, refusals)
     sites, heads = _try_heads(blocks, short, device, refusals)
-    return Proof((*checks, *shared, *edits, *heads), sites, refusals)
+    resume: list[Check] = []
+    if "edits" in refusals:
+        refusals["resume"] = "edits are refused"
+    else:
+        may_cache = "prefix sharing" not in refusals
+        resume = prove_resume(blocks, long, sites, device, tolerance, refusals, may_cache=may_cache)
+    return Proof((*checks, *shared, *edits, *heads, *resume), sites, refusals)
 
 
 def _sample(vocabulary: int) -> list[Rendered]:

@@ -1,0 +1,204 @@
+"""Many edited runs of one prompt at the price of what their edits can change.
+
+The prompt runs once, unedited, and what every block was called with is kept. An edited run then goes on from
+the first block that its edits can change, on the tokens from the first one that they can change: blocks are
+called again with the kept arguments, for a batch of alternatives, each of which joins at its own block.
+Tokens before the first changed one are in a cache, which every batch has a fresh copy of.
+"""
+
+import copy
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from latentguard.lm._rendered import Rendered
+from latentguard.lm.batch_layout import BatchLayout, Row
+from latentguard.lm.blocks import Blocks, entering, stream_of, with_entering
+from latentguard.lm.head_edit import ReplaceHeads
+from latentguard.lm.heads import HeadSite
+from latentguard.lm.in_force import Edit, Placed, at_input, placed
+from latentguard.lm.runs import Segment, beginning, run
+
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Alternative:
+    """One list of edits, placed: where it first changes the run, in blocks and in tokens."""
+
+    number: int
+    placed: tuple[Placed, ...]
+    first_block: int
+    first_token: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """The unedited run from one token on: the call of every block, and the cache of the tokens before."""
+
+    calls: tuple[Call, ...]
+    leaving: Float[Tensor, "1 token hidden"]
+    before: Segment
+    layout: BatchLayout
+
+
+@torch.no_grad()
+def resumed_logits(
+    blocks: Blocks,
+    prompt: Rendered,
+    alternatives: Sequence[Sequence[Edit]],
+    *,
+    device: torch.device,
+    hidden_size: int,
+    sites: Sequence[HeadSite | None],
+    at_once: int,
+    may_cache: bool,
+) -> Float[Tensor, "alternative vocab"]:
+    """Next-token logits of `prompt` under each list of edits, float32 on the CPU.
+
+    `may_cache`: the tokens before the first changed one may come from a cache. Raises `EditMatchedNothing`
+    for an edit that has no token in the prompt, `ValueError` for one that cannot be.
+    """
+    wanted = [
+        _alternative(number, placed(blocks, edits, hidden_size, sites), prompt, may_cache=may_cache)
+        for number, edits in enumerate(alternatives)
+    ]
+    out: dict[int, Tensor] = {}
+    by_token = sorted(wanted, key=lambda one: (one.first_token, one.first_block))
+    for first_token, group in groupby(by_token, key=lambda one: one.first_token):
+        kept = _keep(blocks, prompt, first_token, device)
+        members = list(group)
+        for start in range(0, len(members), at_once):
+            batch = members[start : start + at_once]
+            logits = _resume(blocks, kept, batch, sites)
+            out.update(zip((one.number for one in batch), logits.cpu(), strict=True))
+    return torch.stack([out[number] for number in range(len(wanted))])
+
+
+def _alternative(
+    number: int, edits: tuple[Placed, ...], prompt: Rendered, *, may_cache: bool
+) -> _Alternative:
+    first_block = min((one.first_block for one in edits), default=0)
+    tokens = [
+        min(prompt.index(position) for position in one.edit.positions)
+        if isinstance(one.edit, ReplaceHeads)
+        else 0
+        for one in edits
+    ]
+    return _Alternative(number, edits, first_block, min(tokens, default=0) if may_cache else 0)
+
+
+def _keep(blocks: Blocks, prompt: Rendered, first: int, device: torch.device) -> _Kept:
+    """Run the tokens before `first` into a cache, then the others, and keep the call of every block."""
+    row = Row(0, 1, prompt)
+    before = beginning(blocks, 1, device, cached=first > 0)
+    if first > 0:
+        run(blocks, before, [prompt.ids[:first]], [0], [row])
+    calls: list[Call] = []
+    leaving: list[Tensor] = []
+
+    def keep(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        calls.append((arguments, keywords))
+
+    with ExitStack() as stack:
+        for layer in blocks.layers:
+            handle = layer.register_forward_pre_hook(keep, with_kwargs=True)
+            stack.callback(handle.remove)
+        last = blocks.layers[-1].register_forward_hook(lambda _m, _a, out: leaving.append(stream_of(out)))
+        stack.callback(last.remove)
+        going_on = before.fork([0]) if first > 0 else before
+        run(blocks, going_on, [prompt.ids[first:]], [first], [row])
+    index = torch.arange(first, len(prompt.ids), device=device)[None]
+    return _Kept(tuple(calls), leaving[0], before, BatchLayout(index, (row,)))
+
+
+def _resume(
+    blocks: Blocks, kept: _Kept, batch: Sequence[_Alternative], sites: Sequence[HeadSite | None]
+) -> Float[Tensor, "alternative vocab"]:
+    """The alternatives, which are sorted by their first block; each joins the batch there."""
+    for alternative in batch:
+        for one in alternative.placed:
+            one.touched = 0
+    cache = copy.deepcopy(kept.before.cache)
+    held: Any = [] if cache is None else cache.layers
+    stream = kept.leaving[:0]
+    joined = 0
+    for number in range(batch[0].first_block, len(blocks)):
+        arguments, keywords = kept.calls[number]
+        joining = sum(one.first_block == number for one in batch[joined:])
+        own = entering(arguments, keywords)
+        stream = torch.cat([stream, own.expand(joining, *own.shape[1:])])
+        joined += joining
+        running = batch[:joined]
+        stream = _changed(stream, running, kept.layout, slot=number)
+        if held:
+            held[number].batch_select_indices(torch.zeros(joined, dtype=torch.long, device=own.device))
+        call = _repeated(with_entering(arguments, keywords, stream), joined, cache)
+        with ExitStack() as stack:
+            site = sites[number] if number < len(sites) else None
+            if site is not None and any(p.block == number for one in running for p in one.placed):
+                handle = at_input(
+                    site.projection,
+                    lambda given, running=running, number=number: _changed(
+                        given, running, kept.layout, block=number
+                    ),
+                )
+                stack.callback(handle.remove)
+            stream = stream_of(blocks.layers[number](*call[0], **call[1]))
+    ending = len(batch) - joined
+    stream = torch.cat([stream, kept.leaving.expand(ending, *kept.leaving.shape[1:])])
+    stream = _changed(stream, batch, kept.layout, slot=len(blocks))
+    for alternative in batch:
+        for one in alternative.placed:
+            one.require_match()
+    return blocks.logits(stream[:, -1])
+
+
+def _changed(
+    passing: Tensor,
+    running: Sequence[_Alternative],
+    layout: BatchLayout,
+    *,
+    slot: int | None = None,
+    block: int | None = None,
+) -> Tensor:
+    """What passes one place with each row changed by its own alternative's edits there."""
+    rows = list(passing.unbind())
+    for number, alternative in enumerate(running):
+        for one in alternative.placed:
+            if (one.slot, one.block) == (slot, block):
+                changed, touched = one.change(rows[number][None], layout)
+                rows[number] = changed[0]
+                one.touched += touched
+    return torch.stack(rows)
+
+
+def _repeated(call: Call, rows: int, cache: Any) -> Call:
+    """A block's call for `rows` rows: what was made for one is repeated, and the cache is this batch's."""
+
+    def repeated(value: Any) -> Any:
+        if isinstance(value, Tensor) and value.ndim >= 2 and value.shape[0] == 1:
+            return value.expand(rows, *value.shape[1:])
+        if isinstance(value, tuple):
+            return tuple(repeated(one) for one in value)
+        if isinstance(value, dict):
+            return {name: repeated(one) for name, one in value.items()}
+        return value
+
+    def own(value: Any) -> Any:
+        return cache if _is_cache(value) else repeated(value)
+
+    arguments, keywords = call
+    stream = entering(arguments, keywords)
+    made = tuple(one if one is stream else own(one) for one in arguments)
+    return made, {name: one if one is stream else own(one) for name, one in keywords.items()}
+
+
+def _is_cache(value: Any) -> bool:
+    return hasattr(value, "batch_select_indices")
