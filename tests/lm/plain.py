@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from latentguard.lm import LanguageModel
 
@@ -23,6 +23,22 @@ def plain_states(model: LanguageModel, **inputs: Tensor) -> Tensor:
         output = model.module(**inputs, output_hidden_states=True)
     handle.remove()
     return torch.stack([*output.hidden_states[:-1], *last])
+
+
+def projection_inputs(model: LanguageModel, block: int, ids: tuple[int, ...]) -> Tensor:
+    """What a hook sees the output projection be handed in a plain run of one prompt."""
+    seen: list[Tensor] = []
+    site = model.proof.head_sites(model.name)[block]
+    assert site is not None
+
+    def keep(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        seen.append(arguments[0].clone())
+
+    handle = site.projection.register_forward_pre_hook(keep)
+    with torch.no_grad():
+        model.module(input_ids=torch.tensor([ids]), use_cache=False)
+    handle.remove()
+    return seen[0][0].unflatten(-1, (site.heads, site.width))
 
 
 @contextmanager

@@ -2,32 +2,17 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from latentguard.errors import EditMatchedNothing, LatentGuardError, ModelNotSupported
 from latentguard.lm import AddDirection, LanguageModel, ReplaceHeads, ScaleHeads
 from tests.lm.architectures import ARCHITECTURES
-from tests.lm.plain import blocks_run
+from tests.lm.plain import blocks_run, projection_inputs
 from tests.lm.tiny import tiny
 
 PROMPTS = ["Sing.", "Tell me about the river that runs behind the old mill.", "How do I bake bread?"]
 POSITIONS = ("t_inst", "t_post_inst")
 WITH_HEADS = [name for name, wanted in ARCHITECTURES.items() if "heads" not in wanted.refused]
-
-
-def _projection_inputs(model: LanguageModel, block: int, ids: tuple[int, ...]) -> Tensor:
-    """What a hook sees the output projection be handed in a plain run of one prompt."""
-    seen: list[Tensor] = []
-    site = model.proof.heads[block]
-
-    def keep(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        seen.append(arguments[0].clone())
-
-    handle = site.projection.register_forward_pre_hook(keep)
-    with torch.no_grad():
-        model.module(input_ids=torch.tensor([ids]), use_cache=False)
-    handle.remove()
-    return seen[0][0].unflatten(-1, (site.heads, site.width))
 
 
 @pytest.mark.parametrize("name", WITH_HEADS)
@@ -38,7 +23,7 @@ def test_heads_in_a_batch_are_those_of_a_plain_run(name: str) -> None:
     for row, prompt in enumerate(PROMPTS):
         rendered = model.render(prompt)
         for column, block in enumerate(found.blocks):
-            plain = _projection_inputs(model, block, rendered.ids)
+            plain = projection_inputs(model, block, rendered.ids)
             for position in POSITIONS:
                 torch.testing.assert_close(
                     found.at(position)[row, column],
