@@ -55,17 +55,16 @@ def prove_resume(
 
 
 def _alternatives(n_blocks: int, hidden: int, sites: Sequence[HeadSite | None]) -> list[tuple[Edit, ...]]:
-    """No edit; a vector at the first, a middle and the last slot; heads scaled, and replaced at the end."""
+    """A vector added at the first and a middle slot, heads scaled in the first block that has some, and
+    replaced in the last, at the prompt's end."""
     vector = torch.randn(hidden, generator=torch.Generator().manual_seed(11))
-    found: list[tuple[Edit, ...]] = [()]
-    found += [(AddDirection(slot, vector),) for slot in sorted({0, n_blocks // 2, n_blocks})]
-    with_heads = [block for block, site in enumerate(sites) if site is not None]
-    for block in sorted({*with_heads[:1], *with_heads[-1:]}):
-        site = sites[block]
-        if site is not None:
-            values = torch.randn((1, 2, 1, site.width), generator=torch.Generator().manual_seed(block))
-            found.append((ScaleHeads([(block, 0)], 0.0),))
-            found.append((ReplaceHeads([(block, site.heads - 1)], values, (-1, -3)),))
+    found: list[tuple[Edit, ...]] = [(AddDirection(slot, vector),) for slot in (0, n_blocks // 2)]
+    with_heads = [(block, site) for block, site in enumerate(sites) if site is not None]
+    if with_heads:
+        (first, _), (last, site) = with_heads[0], with_heads[-1]
+        values = torch.randn((1, 2, 1, site.width), generator=torch.Generator().manual_seed(12))
+        found.append((ScaleHeads([(first, 0)], 0.0),))
+        found.append((ReplaceHeads([(last, site.heads - 1)], values, (-1, -3)),))
     return found
 
 
