@@ -151,7 +151,6 @@ ARCHITECTURES = {
             "num_kv_shared_layers": 2,
         },
         WIDE + WIDE,
-        frozenset({"resume"}),
     ),
     "BitNet, a norm over all heads": Architecture("BitNetConfig", heads=(), refused=frozenset({"heads"})),
 }

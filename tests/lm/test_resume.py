@@ -123,6 +123,20 @@ def test_a_model_that_cannot_resume_runs_whole_and_says_so(name: str) -> None:
     assert torch.equal(found, whole)
 
 
+def test_what_blocks_hand_on_beside_the_stream_is_never_another_batchs() -> None:
+    """Gemma-4's last blocks take keys and values of earlier ones: a batch that began after those would read
+    what the batch before it left there."""
+    model = ARCHITECTURES["Gemma-4, keys and values shared by blocks"].build()
+    alternatives: list[list[Edit]] = [
+        [AddDirection(0, _direction(model))],
+        [AddDirection(1, _direction(model))],
+        [AddDirection(7, _direction(model))],
+        [AddDirection(7, _direction(model, 1))],
+    ]
+    found = model.edited_logits(PROMPT, alternatives, at_once=2)
+    torch.testing.assert_close(found, _whole(model, alternatives), rtol=1e-3, atol=1e-3)
+
+
 def test_a_resume_that_is_not_the_whole_run_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a model whose later blocks take something of earlier ones around the stream."""
     from latentguard.lm import resume

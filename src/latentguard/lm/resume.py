@@ -9,7 +9,7 @@ Tokens before the first changed one are in a cache, which every batch has a fres
 import copy
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -46,6 +46,9 @@ class _Kept:
     leaving: Float[Tensor, "1 token hidden"]
     before: Segment
     layout: BatchLayout
+    from_below: bool
+    """Blocks hand something on beside the stream (Gemma-4: keys and values), which later ones may read: it
+    must be this batch's own, so every alternative runs from block 0."""
 
 
 @torch.no_grad()
@@ -73,7 +76,7 @@ def resumed_logits(
     by_token = sorted(wanted, key=lambda one: (one.first_token, one.first_block))
     for first_token, group in groupby(by_token, key=lambda one: one.first_token):
         kept = _keep(blocks, prompt, first_token, device)
-        members = list(group)
+        members = [replace(one, first_block=0) if kept.from_below else one for one in group]
         for start in range(0, len(members), at_once):
             batch = members[start : start + at_once]
             logits = _resume(blocks, kept, batch, sites)
@@ -114,8 +117,10 @@ def _keep(blocks: Blocks, prompt: Rendered, first: int, device: torch.device) ->
         stack.callback(last.remove)
         going_on = before.fork([0]) if first > 0 else before
         run(blocks, going_on, [prompt.ids[first:]], [first], [row])
+    handed_on = [value for arguments, keywords in calls for value in (*arguments, *keywords.values())]
+    from_below = not all(_is_plain(value) or _is_cache(value) for value in handed_on)
     index = torch.arange(first, len(prompt.ids), device=device)[None]
-    return _Kept(tuple(calls), leaving[0], before, BatchLayout(index, (row,)))
+    return _Kept(tuple(calls), leaving[0], before, BatchLayout(index, (row,)), from_below)
 
 
 def _resume(
@@ -198,6 +203,15 @@ def _repeated(call: Call, rows: int, cache: Any) -> Call:
     stream = entering(arguments, keywords)
     made = tuple(one if one is stream else own(one) for one in arguments)
     return made, {name: one if one is stream else own(one) for name, one in keywords.items()}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a kept argument is as it was: nothing that blocks could write into for later ones to read."""
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return type(value) is dict and all(map(_is_plain, value.values()))
+    return value is None or isinstance(value, Tensor | bool | int | float | str)
 
 
 def _is_cache(value: Any) -> bool:
