@@ -32,6 +32,14 @@ WEAK = "do_not_answer"
 PROMPTS_AT_ONCE = 128
 CELLS = ("refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless")
 
+READINGS = {
+    "permuted_labels": "permuted labels",
+    "final_punctuation": "final punctuation",
+    "refusal_belief": "refusal belief",
+    "tfidf": "TF-IDF + logistic",
+    "untrained": "untrained copies",
+}
+
 log = Console(stderr=True)
 
 
@@ -155,7 +163,7 @@ def pair_tables(found: Evaluation) -> str:
             if name == "guard"
             else str(found.mean_of_pairs("guard", minus=name, harmful=HARMFUL, harmless=HARMLESS))
         )
-        rows.append((name, *cells, gap))
+        rows.append((READINGS.get(name, name), *cells, gap))
     pairs = found.pairs()
     grid = [(one, *(f"{pairs[one, other]:.2f}" for other in HARMLESS)) for one in HARMFUL]
     return (
