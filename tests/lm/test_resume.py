@@ -89,6 +89,14 @@ def test_a_sweep_over_blocks_runs_each_from_its_own_block(qwen: LanguageModel) -
     assert sum(rows for _, rows, _ in ran) == n + n * (n + 1) // 2
 
 
+def test_no_edit_costs_nothing_beyond_the_plain_run(qwen: LanguageModel) -> None:
+    with _rows(qwen) as ran:
+        found = qwen.edited_logits(PROMPT, [[], []])
+    assert len(ran) == qwen.n_blocks
+    torch.testing.assert_close(found[0], qwen.next_token_logits([PROMPT])[0], rtol=1e-4, atol=1e-4)
+    assert torch.equal(found[0], found[1])
+
+
 def test_heads_replaced_at_the_end_run_the_tokens_of_the_end_alone(qwen: LanguageModel) -> None:
     site = qwen.proof.heads[2]
     values = torch.zeros((1, 1, 1, site.width))

@@ -69,7 +69,9 @@ def resumed_logits(
     for an edit that has no token in the prompt, `ValueError` for one that cannot be.
     """
     wanted = [
-        _alternative(number, placed(blocks, edits, hidden_size, sites), prompt, may_cache=may_cache)
+        _alternative(
+            number, placed(blocks, edits, hidden_size, sites), prompt, len(blocks), may_cache=may_cache
+        )
         for number, edits in enumerate(alternatives)
     ]
     out: dict[int, Tensor] = {}
@@ -85,9 +87,9 @@ def resumed_logits(
 
 
 def _alternative(
-    number: int, edits: tuple[Placed, ...], prompt: Rendered, *, may_cache: bool
+    number: int, edits: tuple[Placed, ...], prompt: Rendered, n_blocks: int, *, may_cache: bool
 ) -> _Alternative:
-    first_block = min((one.first_block for one in edits), default=0)
+    first_block = min((one.first_block for one in edits), default=n_blocks)
     tokens = [
         min(prompt.index(position) for position in one.edit.positions)
         if isinstance(one.edit, ReplaceHeads)
@@ -138,7 +140,8 @@ def _resume(
         arguments, keywords = kept.calls[number]
         joining = sum(one.first_block == number for one in batch[joined:])
         own = entering(arguments, keywords)
-        stream = torch.cat([stream, own.expand(joining, *own.shape[1:])])
+        if joining:
+            stream = torch.cat([stream, own.expand(joining, *own.shape[1:])])
         joined += joining
         running = batch[:joined]
         stream = _changed(stream, running, kept.layout, slot=number)
@@ -174,13 +177,19 @@ def _changed(
     block: int | None = None,
 ) -> Tensor:
     """What passes one place with each row changed by its own alternative's edits there."""
+    here = [
+        (row, one)
+        for row, alternative in enumerate(running)
+        for one in alternative.placed
+        if (one.slot, one.block) == (slot, block)
+    ]
+    if not here:
+        return passing
     rows = list(passing.unbind())
-    for number, alternative in enumerate(running):
-        for one in alternative.placed:
-            if (one.slot, one.block) == (slot, block):
-                changed, touched = one.change(rows[number][None], layout)
-                rows[number] = changed[0]
-                one.touched += touched
+    for row, one in here:
+        changed, touched = one.change(rows[row][None], layout)
+        rows[row] = changed[0]
+        one.touched += touched
     return torch.stack(rows)
 
 
