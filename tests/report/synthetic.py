@@ -5,7 +5,8 @@ import random
 from collections.abc import Sequence
 
 from latentguard.guard import Estimate
-from latentguard.lm import Identity
+from latentguard.lm import Identity, ProofRecord
+from latentguard.lm.proof_record import CheckRecord
 from latentguard.report.schema import (
     CELLS,
     Audit,
@@ -277,6 +278,14 @@ def provenance() -> Provenance:
                 "transformers": "5.23.0",
                 "python": "3.11.2",
             },
+        ),
+        proof=ProofRecord(
+            checks=(
+                CheckRecord(name="slots", says="slots are slots", error=0.0, tolerance=0.0, passed=True),
+            ),
+            supports={"slots": True, "heads": False},
+            refused={"heads": "no projection was handed the result of attention by heads"},
+            heads=(),
         ),
         notes=("bfloat16 chosen by measurement: beliefs agree with float32.",),
         data_name="synthetic prompts",
