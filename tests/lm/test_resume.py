@@ -1,5 +1,6 @@
 """Edited runs that go on from where their edits begin are the whole edited runs, and run no more."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -176,3 +177,26 @@ def test_no_hook_is_left_and_other_edits_are_refused(qwen: LanguageModel) -> Non
     for arguments in ({"alternatives": []}, {"alternatives": [[]], "at_once": 0}):
         with pytest.raises(ValueError, match="at least one"):
             qwen.edited_logits(PROMPT, **arguments)
+
+
+def test_another_threads_run_of_the_same_model_is_left_alone(qwen: LanguageModel) -> None:
+    """While a block of the edited runs is at work, another thread reads the model, unedited."""
+    alternatives: list[list[Edit]] = [[ScaleHeads([(2, 0)], 0.0)], [AddDirection(1, _direction(qwen))]]
+    alone, plain = qwen.edited_logits(PROMPT, alternatives), qwen.capture([PROMPT]).tensor
+    owner, read = threading.get_ident(), []
+
+    def meanwhile(*_: object) -> None:
+        if threading.get_ident() == owner:
+            other = threading.Thread(target=lambda: read.append(qwen.capture([PROMPT]).tensor))
+            other.start()
+            other.join()
+
+    # inside the block, where the hook at its heads is in force
+    handle = qwen.blocks.layers[2].mlp.register_forward_pre_hook(meanwhile)
+    try:
+        found = qwen.edited_logits(PROMPT, alternatives)
+    finally:
+        handle.remove()
+    assert torch.equal(found, alone)
+    assert len(read) == 2, "once in the plain run, once in the edited ones"
+    assert all(torch.equal(one, plain) for one in read)

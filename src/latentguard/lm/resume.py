@@ -7,7 +7,8 @@ Tokens before the first changed one are in a cache, which every batch has a fres
 """
 
 import copy
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -105,18 +106,23 @@ def _keep(blocks: Blocks, prompt: Rendered, first: int, device: torch.device) ->
     before = beginning(blocks, 1, device, cached=first > 0)
     if first > 0:
         run(blocks, before, [prompt.ids[:first]], [0], [row])
+    owner = threading.get_ident()  # other threads may run the same model
     calls: list[Call] = []
     leaving: list[Tensor] = []
 
     def keep(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        calls.append((arguments, keywords))
+        if threading.get_ident() == owner:
+            calls.append((arguments, keywords))
+
+    def keep_last(_: nn.Module, __: Any, output: Any) -> None:
+        if threading.get_ident() == owner:
+            leaving.append(stream_of(output))
 
     with ExitStack() as stack:
         for layer in blocks.layers:
             handle = layer.register_forward_pre_hook(keep, with_kwargs=True)
             stack.callback(handle.remove)
-        last = blocks.layers[-1].register_forward_hook(lambda _m, _a, out: leaving.append(stream_of(out)))
-        stack.callback(last.remove)
+        stack.callback(blocks.layers[-1].register_forward_hook(keep_last).remove)
         going_on = before.fork([0]) if first > 0 else before
         run(blocks, going_on, [prompt.ids[first:]], [first], [row])
     handed_on = [value for arguments, keywords in calls for value in (*arguments, *keywords.values())]
@@ -151,12 +157,7 @@ def _resume(
         with ExitStack() as stack:
             site = sites[number] if number < len(sites) else None
             if site is not None and any(p.block == number for one in running for p in one.placed):
-                handle = at_input(
-                    site.projection,
-                    lambda given, running=running, number=number: _changed(
-                        given, running, kept.layout, block=number
-                    ),
-                )
+                handle = at_input(site.projection, _on_heads(running, kept.layout, number))
                 stack.callback(handle.remove)
             stream = stream_of(blocks.layers[number](*call[0], **call[1]))
     ending = len(batch) - joined
@@ -166,6 +167,18 @@ def _resume(
         for one in alternative.placed:
             one.require_match()
     return blocks.logits(stream[:, -1])
+
+
+def _on_heads(
+    running: Sequence[_Alternative], layout: BatchLayout, block: int
+) -> Callable[[Tensor], Tensor | None]:
+    """What a hook of this thread asks at the heads of one block."""
+    owner = threading.get_ident()
+
+    def changed(given: Tensor) -> Tensor | None:
+        return _changed(given, running, layout, block=block) if threading.get_ident() == owner else None
+
+    return changed
 
 
 def _changed(
