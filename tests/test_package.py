@@ -133,11 +133,13 @@ def test_the_readme_example_runs(repository, tmp_path, monkeypatch, capsys):
 
     harmful, harmless = organism.audit_data()
     monkeypatch.setattr(organism, "audit_data", lambda: (harmful[::5], harmless[::5]))  # all: a minute
-    (example,) = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), flags=re.DOTALL)
-    assert len(example.strip().splitlines()) <= 11
+    blocks = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), flags=re.DOTALL)
+    assert len(blocks[0].strip().splitlines()) <= 11
     monkeypatch.chdir(tmp_path)
-    exec(compile(example, "README.md", "exec"), {})
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    names: dict[str, object] = {}
+    for block in blocks:  # each goes on from the one before
+        exec(compile(block, "README.md", "exec"), names)
+    assert capsys.readouterr().out.splitlines()[2:] == ["flagged True", "False"]
     assert (tmp_path / "my-guard" / "guard.json").is_file()
 
 

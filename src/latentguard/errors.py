@@ -40,6 +40,10 @@ class UnscopedRun(LatentGuardError):
     """The model was called outside this package's runs while edits were active."""
 
 
+class RunNotFollowed(LatentGuardError):
+    """A run that someone else makes does not carry the prompts that are watched, whole and in their order."""
+
+
 class NonFiniteState(LatentGuardError):
     """A hidden state that was read is NaN or infinite."""
 

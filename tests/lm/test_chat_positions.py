@@ -1,5 +1,6 @@
 """Positions of templated prompts, against an account that owes nothing to offsets: the tokens' bytes."""
 
+import datetime
 from collections.abc import Sequence
 from functools import cache
 from itertools import accumulate
@@ -366,28 +367,37 @@ def test_the_skeleton_is_rendered_once_for_many_prompts(monkeypatch: pytest.Monk
     assert len(calls) == 51
 
 
-def test_a_template_that_prints_the_date_survives_midnight(monkeypatch: pytest.MonkeyPatch):
-    import datetime
+def test_a_template_that_writes_the_date_is_told_one_and_the_same():
+    dated = ChatTemplate(byte_level(DATED), date="2026-01-31")
+    assert dated.date == "2026-01-31"
+    assert "2026-01-31" in dated.render("Name a river").text
+    later = dated.dated("2026-02-01")
+    assert "2026-02-01" in later.render("Name a river").text
+    assert dated.dated(None) is dated.dated("2026-01-31") is dated
+    assert later.render("Name a river").t_inst == dated.render("Name a river").t_inst
 
-    class Clock(datetime.datetime):
-        day = 1
+
+def test_the_date_is_that_of_the_day_on_which_the_template_was_made(monkeypatch: pytest.MonkeyPatch):
+    class Clock(datetime.date):
+        number = 1
 
         @classmethod
-        def now(cls, tz=None):
-            return cls(2026, 1, cls.day)
+        def today(cls):
+            return cls(2026, 1, cls.number)
 
-    monkeypatch.setattr("transformers.utils.chat_template_utils.datetime", Clock)
-    dated = ChatTemplate(byte_level(DATED + "{# midnight #}"))
-    before = dated.render("Name a river")
-    # The slow way, a rendering for every message, would be right too; it must not be needed from then on.
-    monkeypatch.setattr(dated._placements, "_one_at_a_time", None)
-    Clock.day = 2
-    after = dated.render("Name a river")
-    assert dated.inserts_date
-    assert not chat(CHATML).inserts_date
-    assert "2026-01-01" in before.text
-    assert "2026-01-02" in after.text
-    assert before.t_inst == after.t_inst
+    monkeypatch.setattr("latentguard.lm.chat.datetime.date", Clock)
+    dated = ChatTemplate(byte_level(DATED))
+    before = dated.render("Name a river").text
+    Clock.number = 2
+    assert dated.render("Name a river").text == before
+    assert dated.date == "2026-01-01"
+    assert ChatTemplate(byte_level(DATED)).date == "2026-01-02"
+
+
+def test_a_template_that_writes_no_date_has_none():
+    plain = chat(CHATML)
+    assert plain.date is None
+    assert plain.dated("2026-01-31") is plain
 
 
 def test_a_message_that_the_template_repeats_may_be_any_but_the_last_users():

@@ -266,6 +266,7 @@ def provenance() -> Provenance:
             fingerprint="a1" * 32,
             template_hash="b2" * 32,
             tokenizer_hash="c3" * 32,
+            date=None,
             architecture="Qwen2ForCausalLM",
             dtype="bfloat16",
             device="cpu",

@@ -1,7 +1,9 @@
 """The Latent Guard: flags harmful prompts by what the model itself believes, at the price of its prefill."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +27,9 @@ from latentguard.guard.refusal import check_knows
 from latentguard.guard.relatives import recognised_by
 from latentguard.guard.sampling import RESAMPLES, Sample
 from latentguard.guard.scoring import Scores, joined, needs, scored, verdicts
-from latentguard.guard.verdict import Verdicts
-from latentguard.lm import LanguageModel
+from latentguard.guard.verdict import Verdict, Verdicts
+from latentguard.guard.watch import Watch
+from latentguard.lm import LanguageModel, States
 
 PROMPTS_AT_ONCE = 512
 
@@ -103,6 +106,41 @@ class Guard:
             verdicts(self._scores(given, progress), self.manifest, self.transfer), [one.text for one in given]
         )
 
+    @property
+    def module(self) -> object:
+        """The model that it reads, as transformers made it."""
+        return self.model.module
+
+    @property
+    def reads(self) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """The positions and slots that a verdict needs."""
+        wanted = needs(self.manifest)
+        return wanted.positions, wanted.slots
+
+    def judge(self, states: States) -> list[Verdict]:
+        """One verdict a prompt of `states`, which hold what it `reads`: from a run that was made anyway."""
+        return verdicts(scored(states, self.manifest, self.tensors), self.manifest, self.transfer)
+
+    @contextmanager
+    def watching(self, model: object, prompts: Sequence[Promptlike]) -> Generator[Watch]:
+        """Inside the `with` block one call of transformers' own `generate` is watched: its prefill is read,
+        no forward is added, and the watch has the verdicts before the first token is chosen.
+
+        `model`: the guard's `LanguageModel` or its `module`, whose `generate` is called. The call's ids must
+        be those of the proved rendering of `prompts`, padded on either side (`watch.inputs` makes them);
+        chunked prefill, beams and `num_return_sequences` are followed. A template that writes the date is
+        told today's, as transformers tells it. Raises `RunNotFollowed` out of a call that runs anything else,
+        and `ValueError` for another model.
+        """
+        if getattr(model, "module", model) is not self.module:
+            raise ValueError("this guard judges the states of another model; load it beside this one")
+        given = prompts_of(prompts)
+        positions, slots = self.reads
+        conversations = [one.messages for one in given]
+        today = self.model.dated(date.today().isoformat())
+        with today.following(conversations, positions=positions, slots=slots) as followed:
+            yield Watch(today, followed, self.judge, [one.text for one in given])
+
     def evaluate(
         self,
         labelled: Sequence[Prompt],
@@ -172,11 +210,13 @@ class Guard:
         """Read a guard for use beside `model`.
 
         Raises `ArtefactMismatch` where a file is missing or damaged, or where the guard was fitted on other
-        weights, another template or tokenizer; the latter is allowed with `transfer`.
+        weights, another template or tokenizer; the latter is allowed with `transfer`. Where the template
+        writes the date, the guard goes on scoring under the date that it was fitted under.
         """
         manifest, tensors = artefact.read(Path(folder))
         differing = artefact.check_model(Path(folder), manifest.model, model.identity(), transfer=transfer)
-        return cls(model=model, manifest=manifest, tensors=tensors, transfer=differing)
+        dated = model.dated(manifest.model.date)
+        return cls(model=dated, manifest=manifest, tensors=tensors, transfer=differing)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -204,13 +244,13 @@ class Guard:
 
     def _scores(self, prompts: Sequence[Prompt], progress: Progress, *, permutations: int = 0) -> Scores:
         """Scores of prompts, some hundreds at a time: their states never all lie in memory."""
-        wanted = needs(self.manifest)
+        positions, slots = self.reads
         parts: list[Scores] = []
         for first in range(0, len(prompts), PROMPTS_AT_ONCE):
             states = self.model.capture(
                 [prompt.messages for prompt in prompts[first : first + PROMPTS_AT_ONCE]],
-                positions=wanted.positions,
-                slots=wanted.slots,
+                positions=positions,
+                slots=slots,
                 progress=progress,
             )
             parts.append(scored(states, self.manifest, self.tensors, permutations=permutations))

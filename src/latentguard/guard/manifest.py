@@ -11,9 +11,9 @@ from latentguard.guard.probe import Method
 from latentguard.guard.text_baselines import TextBaselines
 from latentguard.lm import Identity, ProofRecord
 
-SCHEMA_VERSION = 3
-"""3: what was proved of the model. 2: a copy's own method and positions, and what relatives of a fitted
-prompt are recognised by."""
+SCHEMA_VERSION = 4
+"""4: the date that a chat template was told. 3: what was proved of the model. 2: a copy's own method and
+positions, and what relatives of a fitted prompt are recognised by."""
 
 
 class Record(BaseModel):
@@ -88,7 +88,7 @@ class FittedOn(Record):
 class Manifest(Record):
     """A guard without its tensors."""
 
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     model: Identity
     proof: ProofRecord
     fitted: Fitted

@@ -9,6 +9,7 @@ from latentguard.lm.chat import ChatTemplate, Conversation, Message, Rendered, a
 from latentguard.lm.checks import Check
 from latentguard.lm.edit import AddDirection, ProjectOut
 from latentguard.lm.fingerprint import Identity
+from latentguard.lm.followed import EndsRows, Followed
 from latentguard.lm.generate import Generation
 from latentguard.lm.head_edit import Head, ReplaceHeads, ScaleHeads
 from latentguard.lm.in_force import Edit
@@ -18,6 +19,7 @@ from latentguard.lm.proof import Proof
 from latentguard.lm.proof_record import ProofRecord
 from latentguard.lm.scope import Scope
 from latentguard.lm.states import HeadStates, States
+from latentguard.lm.watching import Watcher
 
 __all__ = [
     "AddDirection",
@@ -25,6 +27,8 @@ __all__ = [
     "Check",
     "Conversation",
     "Edit",
+    "EndsRows",
+    "Followed",
     "Generation",
     "Head",
     "HeadStates",
@@ -40,6 +44,7 @@ __all__ = [
     "ScaleHeads",
     "Scope",
     "States",
+    "Watcher",
     "as_messages",
     "load",
 ]

@@ -82,16 +82,14 @@ class Placements:
         """
         text = self._template.text(messages)
         wanted = tuple(sorted(set(placed)))
-        for fresh in (False, True):
-            # The second try renders the skeleton again: a template may print the date, and days pass.
-            insertions = _fit(self._skeleton(messages, fresh=fresh), messages, text)
-            if insertions is not None and all(_count(insertions, number) == 1 for number in wanted):
-                return Placement(text, insertions)
+        insertions = _fit(self._skeleton(messages), messages, text)
+        if insertions is not None and all(_count(insertions, number) == 1 for number in wanted):
+            return Placement(text, insertions)
         return self._one_at_a_time(messages, text, wanted)
 
-    def _skeleton(self, messages: Sequence[Message], *, fresh: bool) -> _Skeleton:
+    def _skeleton(self, messages: Sequence[Message]) -> _Skeleton:
         roles = tuple(message.role for message in messages)
-        if fresh or roles not in self._skeletons:
+        if roles not in self._skeletons:
             if len(self._skeletons) >= _CACHED_SKELETONS:
                 self._skeletons.clear()
             self._skeletons[roles] = _make_skeleton(self._template, roles)

@@ -1,8 +1,13 @@
-"""The model's own chat template, messages to text. Knows nothing of tokens or positions."""
+"""The model's own chat template, messages to text. Knows nothing of tokens or positions.
+
+Some templates write today's date. Here they write one date, given or that of the first day, so that a prompt
+does not change overnight, and an artefact can name the date that its numbers were made under.
+"""
 
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
 from typing import Any
 
 import jinja2
@@ -13,13 +18,24 @@ from latentguard.errors import TemplateError
 from latentguard.lm._messages import Message
 
 _THINKING_SWITCHES = ("enable_thinking", "thinking")
+_CLOCK = "strftime_now"
+"""What templates call to learn the date; transformers answers with the computer's clock."""
+_DATES = "latentguard_dates"
+_FORMAT = re.compile(r"""(["'])((?:(?!\1).)*%(?:(?!\1).)*)\1""")
+"""Any string of a template that may be a date's format."""
+_STOPPED_CLOCK = (
+    f"{{% macro {_CLOCK}(format) %}}{{{{ {_DATES}[format] if format in {_DATES} else "
+    f"raise_exception('it builds the format of a date, ' ~ format) }}}}{{% endmacro %}}\n"
+)
+"""Put before a template's source: the name then means this, and the line's end is trimmed with the block."""
 
 
 class TemplateText:
     """Renders messages with the template that ships with `tokenizer`; a refusal is a `TemplateError`.
 
     `options` reach the template as they are (`reasoning_effort="high"`, `add_generation_prompt=False`);
-    `thinking` sets the switch that the template reads, whatever it is called there.
+    `thinking` sets the switch that the template reads, whatever it is called there; `today` is the date that
+    it writes, at midnight.
     """
 
     def __init__(
@@ -28,11 +44,19 @@ class TemplateText:
         *,
         thinking: bool | None = None,
         options: Mapping[str, object] | None = None,
+        today: date,
     ) -> None:
         self._tokenizer = tokenizer
         self.name = str(tokenizer.name_or_path or type(tokenizer).__name__)
         self.source = _source(tokenizer, self.name)
         self._options: dict[str, Any] = {"add_generation_prompt": True, **(options or {})}
+        self.date = today.isoformat() if re.search(rf"\b{_CLOCK}\b", self.source) else None
+        self._rendered_source = self.source
+        if self.date is not None:
+            midnight = datetime.combine(today, time.min)
+            formats = {found[2] for found in _FORMAT.finditer(self.source)}
+            self._options[_DATES] = {one: midnight.strftime(one) for one in formats}
+            self._rendered_source = _STOPPED_CLOCK + self.source
         if thinking is not None:
             self._options |= dict.fromkeys(self._switches(), thinking)
 
@@ -49,7 +73,7 @@ class TemplateText:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
             rendered = self._tokenizer.apply_chat_template(
-                turns, chat_template=self.source, tokenize=False, **options
+                turns, chat_template=self._rendered_source, tokenize=False, **options
             )
         # A template is a program: besides raising on purpose it can fail in any of these ways.
         except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:

@@ -102,6 +102,8 @@ class Reader:
     taps: tuple[Tap, ...]
     exits: bool
     """The run is cut off at the deepest tap, where nothing after it is wanted."""
+    announced: bool = True
+    """It reads this package's own runs; False: those of others alone."""
     picks: list[tuple[int, int, int]] = field(default_factory=list)
     """(row, token, target) wanted of the running segment."""
     read: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
@@ -109,13 +111,13 @@ class Reader:
 
     @contextmanager
     def hooked(self) -> Generator[None]:
-        """Hooks for this thread's announced runs only, gone whatever happens."""
+        """Hooks for this thread's runs only, gone whatever happens."""
         owner = threading.get_ident()
         handles: list[RemovableHandle] = []
 
         def taker(number: int) -> Take:
             def take(stream: Tensor) -> None:
-                if threading.get_ident() == owner and current_layout() is not None:
+                if threading.get_ident() == owner and (current_layout() is not None) == self.announced:
                     self._take(number, stream)
 
             return take

@@ -11,7 +11,9 @@ which the decoded prompt first covers the content. What cannot be shown is a nam
 Nothing is ever cut to length.
 """
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -33,6 +35,8 @@ class ChatTemplate:
     max_tokens: the model's context; a longer prompt is refused, never cut. None for no limit.
     thinking: sets the template's own switch (Qwen3's `enable_thinking`); None leaves its default.
     options: other variables of the template, such as `reasoning_effort`.
+    date: what a template that writes the date is told it is (ISO, "2026-01-31"); None for today, and it stays
+    that of the day on which this object was made.
 
     Raises `TemplateError` where there is no chat template, `ModelNotSupported` where there are no offsets.
     """
@@ -44,8 +48,12 @@ class ChatTemplate:
         max_tokens: int | None = None,
         thinking: bool | None = None,
         options: Mapping[str, object] | None = None,
+        date: str | None = None,
     ) -> None:
-        self._template = TemplateText(tokenizer, thinking=thinking, options=options)
+        self._made_with: dict[str, Any] = {"max_tokens": max_tokens, "thinking": thinking, "options": options}
+        self._tokenizer = tokenizer
+        today = datetime.date.today() if date is None else datetime.date.fromisoformat(date)
+        self._template = TemplateText(tokenizer, thinking=thinking, options=options, today=today)
         self._placements = Placements(self._template)
         self._encoder = Encoder(tokenizer)
         self._control = ControlTokens(self._encoder, self._template.source)
@@ -62,9 +70,15 @@ class ChatTemplate:
         return self._encoder.sha256
 
     @property
-    def inserts_date(self) -> bool:
-        """Whether the template writes today's date, so that the same prompt has other tokens tomorrow."""
-        return "strftime_now" in self._template.source
+    def date(self) -> str | None:
+        """The date that the template writes (ISO); None where it writes none."""
+        return self._template.date
+
+    def dated(self, date: str | None) -> "ChatTemplate":
+        """This template under another date; itself where it writes none, or has that date already."""
+        if date is None or self.date in (None, date):
+            return self
+        return ChatTemplate(self._tokenizer, **self._made_with, date=date)
 
     def render(self, conversation: Conversation, *, context: str | None = None) -> Rendered:
         """`conversation` as the model reads it, with its positions proved.

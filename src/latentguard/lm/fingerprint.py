@@ -23,6 +23,8 @@ class Identity(BaseModel):
     """sha256 over tensor names, shapes and sampled rows (`weight_fingerprint`): seconds on a 70B model."""
     template_hash: str
     tokenizer_hash: str
+    date: str | None
+    """What the chat template was told the date is (ISO); None where it writes none."""
     architecture: str
     dtype: str
     device: str

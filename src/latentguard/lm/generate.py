@@ -5,10 +5,10 @@ and without a cache; what it computes is the plain decoding loop.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -18,21 +18,24 @@ from latentguard._progress import Progress, silent
 from latentguard.lm.batch_layout import Row
 from latentguard.lm.batches import batches, plan, shared_beginning
 from latentguard.lm.blocks import Blocks
-from latentguard.lm.capture import Reader
 from latentguard.lm.chat import Rendered
 from latentguard.lm.in_force import any_changing, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run
-from latentguard.lm.states import Sink
-from latentguard.lm.taps import slot_taps
+from latentguard.lm.watching import Reading, Watch
+
+Finish = Literal["eos", "stop", "length", "flagged"]
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One reply. `finish`: the model ended it ("eos"), a stop string ("stop"), or the limit ("length")."""
+    """One reply. `finish`: the model ended it ("eos"), a stop string ("stop"), or the limit ("length"); or a
+    guard flagged the prompt, and there is none ("flagged")."""
 
     text: str
     ids: tuple[int, ...]
-    finish: Literal["eos", "stop", "length"]
+    finish: Finish
+    verdict: Any = None
+    """What the guard said of the prompt, as `Guard.score` gives it; None without a guard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class _Reply:
 
     ids: list[int] = field(default_factory=list)
     cut_text: str | None = None
-    finish: Literal["eos", "stop", "length"] | None = None
+    finish: Finish | None = None
 
     def take(self, token: int, ending: Ending) -> None:
         """Append `token`, or end the reply at it."""
@@ -81,9 +84,9 @@ class _Reply:
         if len(self.ids) >= ending.limit:
             self.finish = "length"
 
-    def done(self, ending: Ending) -> Generation:
+    def done(self, ending: Ending, verdict: Any) -> Generation:
         text = ending.decode(self.ids) if self.cut_text is None else self.cut_text
-        return Generation(text, tuple(self.ids), self.finish or "length")
+        return Generation(text, tuple(self.ids), self.finish or "length", verdict)
 
 
 def generate(
@@ -93,27 +96,36 @@ def generate(
     sampling: Sampling,
     use_cache: bool,
     budget: int,
-    reading: "Reading | None" = None,
+    readings: Sequence[Reading] = (),
+    watch: Watch | None = None,
+    answers_flagged: bool = False,
     progress: Progress = silent,
 ) -> list[Generation]:
     """One reply a prompt, in order. Batches are length-sorted; a row that has ended leaves its batch.
 
     Sampling draws from one generator a prompt (`seed` + its number), so a reply does not depend on its batch.
-    `reading`: states to take from the prompts' own pass on the way.
+    `readings`: states to take from the prompts' own pass on the way. `watch`, whose reading is one of them,
+    is asked before the first token of a batch is chosen; what it flags ends there, unless `answers_flagged`.
     """
     replies = [_Reply() for _ in prefill.prompts]
     draws = [torch.Generator().manual_seed(sampling.seed + row) for row in range(len(replies))]
+    verdicts = {} if watch is None else watch.verdicts
     done = 0
     with every_edit_must_match():
         for rows in prefill.batches(budget):
             steps = _cached_steps if use_cache else _plain_steps
-            for live, logits in steps(prefill, rows, replies, reading):
+            for live, logits in steps(prefill, rows, replies, readings):
+                if watch is not None and rows[0] not in verdicts:
+                    watch.judge(rows)
+                    for row in rows:
+                        if verdicts[row].flagged and not answers_flagged:
+                            replies[row].finish = "flagged"
                 for row, scores in zip(live, logits, strict=True):
                     if replies[row].finish is None:
                         replies[row].take(_choose(scores, sampling, draws[row]), ending)
             done += len(rows)
             progress("generating", done, len(replies))
-    return [reply.done(ending) for reply in replies]
+    return [reply.done(ending, verdicts.get(row)) for row, reply in enumerate(replies)]
 
 
 def next_token_logits(
@@ -132,35 +144,13 @@ _DEAR = 1 << 40
 """What it costs to start a run of replies, in tokens: more than any padding, as every new token is a run."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reading:
-    """States wanted of prompts that are about to be answered: read where their first token is computed."""
-
-    indices: Sequence[tuple[int, ...]]
-    """Token indices of each prompt, none inside a beginning that all prompts share."""
-    slots: tuple[int, ...]
-    sink: Sink
-
-    @contextmanager
-    def of(self, prefill: "Prefill", rows: Sequence[int]) -> Generator[None]:
-        """Inside the block the prompts `rows` run, from the end of their shared beginning."""
-        reader = Reader(slot_taps(prefill.blocks, self.slots), exits=False)
-        picks = [
-            (number, index - prefill.shared, row * len(self.indices[row]) + position)
-            for number, row in enumerate(rows)
-            for position, index in enumerate(self.indices[row])
-        ]
-        with reader.hooked(), reader.picking(picks):
-            yield
-        reader.deliver(self.sink, len(self.indices[0]))
-
-
 class Prefill:
     """Prompts about to be continued, and the beginning they share, which runs once.
 
     `share`: a beginning may run once. `level`: the rows of a batch are equally long and none leaves it before
     all have ended, so that a cache never holds padding and is never reordered: for a model whose attention
-    window the padding would count towards, or whose cache cannot be forked.
+    window the padding would count towards, or whose cache cannot be forked. `before`: the token at which a
+    shared beginning ends at the latest, because it is read of every prompt.
     """
 
     def __init__(
@@ -171,10 +161,11 @@ class Prefill:
         *,
         share: bool,
         level: bool = False,
+        before: int | None = None,
     ) -> None:
         self.blocks, self.prompts, self.device, self.level = blocks, prompts, device, level
         shares = share and not any_changing()
-        self._beginning = shared_beginning([one.ids for one in prompts]) if shares else ()
+        self._beginning = shared_beginning([one.ids for one in prompts])[:before] if shares else ()
         self.shared = len(self._beginning)
         self._root: Segment | None = None
 
@@ -203,6 +194,14 @@ class Prefill:
             run(self.blocks, self._root, [self._beginning], [0], self._rows([0]))
         return self._root.fork([0] * len(rows))
 
+    @contextmanager
+    def read_by(self, readings: Sequence[Reading], rows: Sequence[int]) -> Generator[None]:
+        """Inside the block these prompts run on from the end of their shared beginning, and are read."""
+        with ExitStack() as stack:
+            for reading in readings:
+                stack.enter_context(reading.of(self.blocks, rows, self.shared))
+            yield
+
     def _rows(self, numbers: Sequence[int]) -> list[Row]:
         return [Row(number, len(self.prompts), self.prompts[number]) for number in numbers]
 
@@ -228,12 +227,12 @@ _Steps = Iterator[tuple[list[int], Float[Tensor, "row vocab"]]]
 
 
 def _cached_steps(
-    prefill: Prefill, rows: Sequence[int], replies: Sequence[_Reply], reading: Reading | None
+    prefill: Prefill, rows: Sequence[int], replies: Sequence[_Reply], readings: Sequence[Reading]
 ) -> _Steps:
     """The rows still running and their next logits, step by step, each step one token a row."""
     live = list(rows)
     segment = prefill.start(live, cached=True)
-    with nullcontext() if reading is None else reading.of(prefill, live):
+    with prefill.read_by(readings, live):
         logits = prefill.logits(segment, live, replies)
     while True:
         yield live, logits
@@ -247,15 +246,15 @@ def _cached_steps(
 
 
 def _plain_steps(
-    prefill: Prefill, rows: Sequence[int], replies: Sequence[_Reply], reading: Reading | None
+    prefill: Prefill, rows: Sequence[int], replies: Sequence[_Reply], readings: Sequence[Reading]
 ) -> _Steps:
     """The same without a cache: every step runs everything again."""
     live = list(rows)
     while live:
         segment = prefill.start(live, cached=False)
-        with nullcontext() if reading is None else reading.of(prefill, live):
+        with prefill.read_by(readings, live):
             logits = prefill.logits(segment, live, replies)
-        reading = None
+        readings = ()
         yield live, logits
         live = [row for row in live if replies[row].finish is None]
 

@@ -3,10 +3,9 @@
 import copy
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -21,17 +20,19 @@ from latentguard.lm.blocks import find_blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.chat import ChatTemplate, Conversation, Rendered
 from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fingerprint
-from latentguard.lm.generate import Ending, Generation, Prefill, Reading, Sampling
+from latentguard.lm.followed import Followed, following
+from latentguard.lm.generate import Ending, Generation, Prefill, Sampling
 from latentguard.lm.head_edit import ReplaceHeads, ScaleHeads
 from latentguard.lm.heads import HeadSite, chosen_sites
 from latentguard.lm.in_force import Edit, any_active, edited
+from latentguard.lm.memory import Memory
 from latentguard.lm.proof import prove
-from latentguard.lm.remembered import Remembered, beginning_key
 from latentguard.lm.resume import resumed_logits
 from latentguard.lm.slots import chosen_slots
 from latentguard.lm.states import HeadStates, Sink, States, gather_means, gather_states
 from latentguard.lm.taps import Tap, head_taps, slot_taps
 from latentguard.lm.untrained import untrained_copy
+from latentguard.lm.watching import Watch, Watcher
 
 
 class LanguageModel:
@@ -63,8 +64,7 @@ class LanguageModel:
         )
         self.proof = prove(module, self.blocks, self.dtype, self.device)
         self._fingerprint: str | None = None
-        self._remembered: Remembered | None = None
-        self._kept_in: Path | None = None
+        self._memory = Memory(self.dtype)
         self._budget = Budget.of(self.device)
         self._tokens_a_batch = self._budget.tokens
 
@@ -92,6 +92,7 @@ class LanguageModel:
             fingerprint=self._fingerprint,
             template_hash=self.chat.template_hash,
             tokenizer_hash=self.chat.tokenizer_hash,
+            date=self.chat.date,
             architecture=type(self.module).__name__,
             dtype=dtype_name(self.dtype),
             device=self.device.type,
@@ -177,26 +178,66 @@ class LanguageModel:
         seed: int = 0,
         stop: Sequence[str] = (),
         use_cache: bool = True,
+        guard: Watcher | None = None,
+        on_flagged: Literal["stop", "answer"] = "stop",
         progress: Progress = silent,
     ) -> list[Generation]:
-        """One reply a prompt: greedy at temperature 0, otherwise sampled, one seeded generator a prompt."""
+        """One reply a prompt: greedy at temperature 0, otherwise sampled, one seeded generator a prompt.
+
+        With `guard` every prompt is judged by the states of the very run that computes its first token, and
+        each reply carries its verdict. A flagged prompt gets no token (finish "flagged", an empty text), or,
+        with `on_flagged="answer"`, its reply all the same.
+        """
         if max_new_tokens < 1:
             raise ValueError("max_new_tokens must be at least 1")
+        if on_flagged not in ("stop", "answer"):
+            raise ValueError(f"on_flagged is {on_flagged!r}; it must be 'stop' or 'answer'")
+        if guard is not None and guard.module is not self.module:
+            raise ValueError("this guard judges the states of another model; load it beside this one")
         if not prompts:
             return []
-        prefill = self._prefill(prompts, new_tokens=max_new_tokens, share=use_cache)
-        reading, finish = self._read_on_the_way(prefill)
+        rendered = self._rendered(prompts)
+        readings, finish = self._memory.on_the_way(rendered, tuple(range(self.n_slots)))
+        watch = None if guard is None else Watch(guard, rendered)
+        if watch is not None:
+            readings.append(watch.reading())
         replies = _generate.generate(
-            prefill,
-            ending=Ending(max_new_tokens, self._ends(), tuple(stop), self._decode),
+            self._prefill(
+                rendered,
+                new_tokens=max_new_tokens,
+                share=use_cache,
+                before=min((reading.first for reading in readings), default=None),
+            ),
+            ending=Ending(max_new_tokens, frozenset(self._ends()), tuple(stop), self._decode),
             sampling=Sampling(temperature, top_p, seed),
             use_cache=use_cache,
             budget=self._tokens_a_batch,
-            reading=reading,
+            readings=readings,
+            watch=watch,
+            answers_flagged=on_flagged == "answer",
             progress=progress,
         )
         finish()
         return replies
+
+    @contextmanager
+    def following(
+        self,
+        prompts: Sequence[Conversation | Rendered],
+        *,
+        positions: Sequence[Position] = ("t_inst",),
+        slots: Iterable[int] | None = None,
+    ) -> Generator[Followed]:
+        """Inside the `with` block, one call of `module.generate` by others is read on its way.
+
+        Every token is compared with the proved rendering of these prompts: whatever the padding, the chunks
+        of the prefill or the rows a prompt, states are read at `positions` or the call raises
+        `RunNotFollowed`. Yields a `Followed`: `.states` holds what was read once the prompts have passed.
+        """
+        rendered, _ = self._positioned(prompts, positions)
+        followed = Followed(rendered, tuple(positions), chosen_slots(slots, self.n_slots))
+        with following(self.module, self.blocks, followed):
+            yield followed
 
     def next_token_logits(
         self, prompts: Sequence[Conversation | Rendered], *, progress: Progress = silent
@@ -256,8 +297,7 @@ class LanguageModel:
         of_heads = any(isinstance(edit, ScaleHeads | ReplaceHeads) for edit in edits)
         return self.proof.head_sites(self.name) if of_heads else ()
 
-    @contextmanager
-    def remembering(self, folder: str | os.PathLike[str] | None = None) -> Generator[None]:
+    def remembering(self, folder: str | os.PathLike[str] | None = None) -> AbstractContextManager[None]:
         """Inside the `with` block a state that was captured once is kept, and never computed again.
 
         For work that reads the same prompts several times, at the price of the states in the model's dtype.
@@ -266,19 +306,19 @@ class LanguageModel:
         disk, under this model's fingerprint, so that work which was killed goes on where it was; untrained
         copies made inside the block keep theirs beside them.
         """
-        before = self._remembered, self._kept_in
-        self._kept_in = None if folder is None else Path(folder)
-        self._remembered = self._remembered or self._memory()
-        try:
-            yield
-        finally:
-            self._remembered, self._kept_in = before
+        return self._memory.remembering(folder, self.identity)
 
-    def _memory(self) -> Remembered:
-        if self._kept_in is None:
-            return Remembered(self.dtype)
-        identity = self.identity()
-        return Remembered(self.dtype, self._kept_in / f"{identity.fingerprint[:16]}-{identity.dtype}")
+    def dated(self, date: str | None) -> "LanguageModel":
+        """This model, whose template is told another date (ISO); itself where that changes nothing.
+
+        A template that writes the date is told that of the day on which the model was loaded.
+        """
+        chat = self.chat.dated(date)
+        if chat is self.chat:
+            return self
+        made = copy.copy(self)
+        made.chat = chat
+        return made
 
     def reinitialised(self, seed: int, *, deepest_slot: int | None = None) -> "LanguageModel":
         """The same architecture, tokenizer and template with fresh weights by the model's own initialiser.
@@ -292,7 +332,7 @@ class LanguageModel:
         fresh = copy.copy(self)
         fresh.module, fresh.blocks, fresh._fingerprint = made.module, made.blocks, made.fingerprint
         fresh.name, fresh.notes = f"{self.name} (untrained copy, seed {seed})", ()
-        fresh._remembered = None if self._kept_in is None else fresh._memory()
+        fresh._memory = self._memory.of_copy(fresh.identity)
         fresh._budget = Budget.of_copy(self.device)
         fresh.proof = self.proof.of_copy()
         return fresh
@@ -321,10 +361,7 @@ class LanguageModel:
         ) -> None:
             self._run(prompts, indices, slot_taps(self.blocks, slots), sink, progress)
 
-        if self._remembered is None or any_active():
-            capture(rendered, wanted, slots, sink)
-        else:
-            self._remembered.read(rendered, wanted, slots, sink, capture)
+        self._memory.read(rendered, wanted, slots, sink, capture)
 
     def _run(
         self,
@@ -350,13 +387,20 @@ class LanguageModel:
         return [prompt if isinstance(prompt, Rendered) else self.render(prompt) for prompt in prompts]
 
     def _prefill(
-        self, prompts: Sequence[Conversation | Rendered], *, new_tokens: int, share: bool
+        self,
+        prompts: Sequence[Conversation | Rendered],
+        *,
+        new_tokens: int,
+        share: bool,
+        before: int | None = None,
     ) -> Prefill:
         rendered = self._rendered(prompts)
         if not rendered:
             raise ValueError("no prompts were given")
         free = self._cache_may_be_padded(rendered, new_tokens)
-        return Prefill(self.blocks, rendered, self.device, share=share and free, level=not free)
+        return Prefill(
+            self.blocks, rendered, self.device, share=share and free, level=not free, before=before
+        )
 
     def _cache_may_be_padded(self, rendered: Sequence[Rendered], new_tokens: int = 0) -> bool:
         """Whether caches of these prompts may be forked, reordered, and hold padding: it counts towards an
@@ -366,24 +410,26 @@ class LanguageModel:
             reach is None or 3 * max(len(p.ids) for p in rendered) + new_tokens < reach
         )
 
-    def _read_on_the_way(self, prefill: Prefill) -> tuple[Reading | None, Callable[[], None]]:
-        """Where states are remembered, those at t_inst and t_post_inst are taken while replies are made."""
-        indices = [(one.t_inst, one.t_post_inst) for one in prefill.prompts]
-        if self._remembered is None or any_active() or min(map(min, indices)) < prefill.shared:
-            return None, lambda: None
-        slots = tuple(range(self.n_slots))
-        keys = [
-            beginning_key(one.ids, index)
-            for one, wanted in zip(prefill.prompts, indices, strict=True)
-            for index in wanted
-        ]
-        keep, finish = self._remembered.keeping(keys, slots)
-        return Reading(indices, slots, keep), finish
+    @property
+    def end(self) -> int:
+        """The token that ends a reply: the first that the model's own configuration names.
 
-    def _ends(self) -> frozenset[int]:
+        Raises `ModelNotSupported` where neither it nor the tokenizer names one.
+        """
+        if not self._ends():
+            raise ModelNotSupported(f"{self.name} names no end token, so no reply can be made to end.")
+        return self._ends()[0]
+
+    @property
+    def pad(self) -> int:
+        """A token to pad with; what it is makes no difference to what is read."""
+        return 0 if self.tokenizer.pad_token_id is None else int(self.tokenizer.pad_token_id)
+
+    def _ends(self) -> Sequence[int]:
         configured = getattr(self.module.generation_config, "eos_token_id", None)
         listed = configured if isinstance(configured, list) else [configured]
-        return frozenset(token for token in (*listed, self.tokenizer.eos_token_id) if token is not None)
+        named = [token for token in (*listed, self.tokenizer.eos_token_id) if token is not None]
+        return tuple(dict.fromkeys(named))
 
     def _decode(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

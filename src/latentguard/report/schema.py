@@ -15,7 +15,7 @@ from latentguard.lm import Identity, ProofRecord
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 Cell: TypeAlias = Literal["refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless"]
 CELLS: tuple[Cell, ...] = ("refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless")
@@ -262,7 +262,7 @@ class Finding(Record):
 class Audit(Record):
     """Everything that `latentguard audit` found out about one model."""
 
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     kind: Literal["latentguard.audit"] = "latentguard.audit"
     title: str
     findings: tuple[Finding, ...]

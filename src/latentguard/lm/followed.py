@@ -1,0 +1,245 @@
+"""Reading prompts in a run that someone else makes, such as transformers' own `generate`.
+
+Whoever makes the run may pad on the left, cut the prefill into chunks, and run several rows a prompt (beams,
+`num_return_sequences`). Every token that passes is compared with the proved rendering of its prompt before
+anything is read at it, so a state is read at its position or the run is refused.
+"""
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers import LogitsProcessor
+
+from latentguard.errors import RunNotFollowed
+from latentguard.lm._rendered import Position, Rendered
+from latentguard.lm.batch_layout import current_layout, padded
+from latentguard.lm.blocks import Blocks
+from latentguard.lm.capture import Reader
+from latentguard.lm.states import States, gather_states
+from latentguard.lm.taps import slot_taps
+
+_CPU = torch.device("cpu")
+
+
+@dataclass(slots=True, eq=False)
+class _Tokens:
+    """What one call of the model is given, on the CPU."""
+
+    ids: Int[Tensor, "row token"]
+    real: Bool[Tensor, "row token"]
+    """False for padding."""
+    position_ids: Int[Tensor, "row token"] | None
+
+    @classmethod
+    def of(cls, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> "_Tokens":
+        """Raises `RunNotFollowed` where the call does not say which tokens it runs."""
+        ids = arguments[0] if arguments else keywords.get("input_ids")
+        mask = arguments[1] if len(arguments) > 1 else keywords.get("attention_mask")
+        if not isinstance(ids, Tensor):
+            raise RunNotFollowed(
+                "the model is called with embeddings and not with token ids, so no token of it is known.\n"
+                "  Call generate with input_ids."
+            )
+        if mask is not None and (not isinstance(mask, Tensor) or mask.ndim != 2):
+            raise RunNotFollowed(
+                "the attention mask is no plain [row, token] one, as with a static cache, so padding is not "
+                "known.\n  Call generate with its default cache."
+            )
+        real = torch.ones_like(ids) if mask is None else mask[:, -ids.shape[1] :]
+        position_ids = keywords.get("position_ids")
+        plain = isinstance(position_ids, Tensor) and position_ids.ndim == 2
+        return cls(
+            ids.cpu(),
+            real.bool().cpu(),
+            position_ids.expand(len(ids), -1).cpu() if plain else None,  # type: ignore[union-attr]
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Followed:
+    """One run over `prompts` that someone else makes, and how far it has come. Made by `following`."""
+
+    prompts: Sequence[Rendered]
+    positions: tuple[Position, ...]
+    slots: tuple[int, ...]
+    rows_a_prompt: int = 0
+    """Rows that carry one prompt, next to each other; 0 before the run has begun."""
+    _expected: Int[Tensor, "prompt token"] = field(init=False)
+    _passed: Int[Tensor, " row"] = field(init=False)
+    """Tokens of each row's prompt that have passed."""
+    _states: Float[Tensor, "prompt position slot hidden"] | None = None
+    complete: bool = False
+    """Every prompt has passed whole."""
+
+    def __post_init__(self) -> None:
+        self._expected, _ = padded([one.ids for one in self.prompts], [0] * len(self.prompts), -1, _CPU)
+        self._passed = torch.zeros(0, dtype=torch.long)
+
+    @property
+    def states(self) -> States:
+        """What was read, float32 on the CPU. Raises `RunNotFollowed` before every prompt has passed whole."""
+        if self.rows_a_prompt == 0 or self._states is None:
+            raise RunNotFollowed(
+                "nothing has run inside this block, so no prompt was read.\n"
+                "  Call the model's generate inside it, in the thread that opened it."
+            )
+        behind = self._behind()
+        if bool(behind.any()):
+            row = int(behind.long().argmax())
+            number = row // self.rows_a_prompt
+            tokens = len(self.prompts[number].ids)
+            raise RunNotFollowed(
+                f"only {int(self._passed[row])} of the {tokens} tokens of prompt {number} have run.\n"
+                "  Give generate the whole prompt, generation prompt included."
+            )
+        return States(self._states, self.positions, self.slots)
+
+    def inputs(self, pad: int, device: torch.device) -> dict[str, Tensor]:
+        """The prompts as arguments of transformers' `generate`, padded on the left."""
+        lengths = torch.tensor([len(one.ids) for one in self.prompts])
+        width = int(lengths.max())
+        ids = torch.full((len(self.prompts), width), pad, dtype=torch.long)
+        for row, one in enumerate(self.prompts):
+            ids[row, width - len(one.ids) :] = torch.tensor(one.ids)
+        real = torch.arange(width) >= (width - lengths)[:, None]
+        return {"input_ids": ids.to(device), "attention_mask": real.long().to(device)}
+
+    def picks(self, given: _Tokens) -> list[tuple[int, int, int]]:
+        """What to read of the tokens about to run: (row, token, target). Raises `RunNotFollowed`."""
+        rows = len(given.ids)
+        if self.rows_a_prompt == 0:
+            self.rows_a_prompt = self._rows_a_prompt(rows)
+            self._passed = torch.zeros(rows, dtype=torch.long)
+        elif rows != len(self._passed):
+            raise RunNotFollowed(
+                f"{rows} rows run where {len(self._passed)} began, before all prompts had passed.\n"
+                "  Open one block for every call of generate."
+            )
+        number = self._passed[:, None] + given.real.long().cumsum(dim=1) - 1
+        self._compare(given, number)
+        self._passed = self._passed + given.real.long().sum(dim=1)
+        self.complete = not bool(self._behind().any())
+        found: list[tuple[int, int, int]] = []
+        for prompt, rendered in enumerate(self.prompts):
+            row = prompt * self.rows_a_prompt
+            for place, position in enumerate(self.positions):
+                met = (given.real[row] & (number[row] == rendered.index(position))).nonzero().flatten()
+                found += [(row, int(column), prompt * len(self.positions) + place) for column in met]
+        return found
+
+    def keep(self, slot: int, targets: Tensor, states: Tensor) -> None:
+        """Take what was read (a `Sink`)."""
+        if self._states is None:
+            self._states, _ = gather_states(
+                len(self.prompts), len(self.positions), len(self.slots), states.shape[-1]
+            )
+        self._states.flatten(0, 1)[targets, slot] = states
+
+    def require_continued(self, given: _Tokens) -> None:
+        """After the last prompt, of a call with nothing cached: raise `RunNotFollowed` where it begins
+        another run, which would go unread."""
+        again = Followed(self.prompts, self.positions, self.slots)
+        try:
+            again.picks(given)  # without a cache every step runs everything again, and then some
+        except RunNotFollowed:
+            again.rows_a_prompt = 0
+        if not again.complete or given.real.sum(dim=1).equal(self._expected_tokens(again.rows_a_prompt)):
+            raise RunNotFollowed(
+                "another run begins in a block whose prompts have been read, and it would go unread.\n"
+                "  Open one block for every call of generate."
+            )
+
+    def _rows_a_prompt(self, rows: int) -> int:
+        if rows % len(self.prompts):
+            raise RunNotFollowed(
+                f"{rows} rows run and {len(self.prompts)} prompts are watched, so no row's prompt is known.\n"
+                "  Give generate the prompts that are watched, all at once."
+            )
+        return rows // len(self.prompts)
+
+    def _compare(self, given: _Tokens, number: Int[Tensor, "row token"]) -> None:
+        """Every prompt token must be the proved one, at its place."""
+        expected = self._expected.repeat_interleave(self.rows_a_prompt, dim=0)
+        within = given.real & (number < self._expected_tokens(self.rows_a_prompt)[:, None])
+        wanted = expected.gather(1, number.clamp(0, expected.shape[1] - 1))
+        for what, found, right in (
+            ("token", given.ids, wanted),
+            ("position id of token", given.position_ids, number),
+        ):
+            differs = within & (found != right) if found is not None else torch.zeros(1, dtype=torch.bool)
+            if found is not None and bool(differs.any()):
+                row, column = differs.nonzero()[0].tolist()
+                raise RunNotFollowed(
+                    f"the {what} {int(number[row, column])} of prompt {row // self.rows_a_prompt} is "
+                    f"{int(found[row, column])} in this run and {int(right[row, column])} in its proved "
+                    "rendering, so no position of it is known.\n"
+                    "  Give generate exactly the prompts that are watched, in their order."
+                )
+
+    def _expected_tokens(self, rows_a_prompt: int) -> Int[Tensor, " row"]:
+        lengths = torch.tensor([len(one.ids) for one in self.prompts], dtype=torch.long)
+        return lengths.repeat_interleave(rows_a_prompt)
+
+    def _behind(self) -> Bool[Tensor, " row"]:
+        return self._passed < self._expected_tokens(self.rows_a_prompt)
+
+
+@contextmanager
+def following(module: nn.Module, blocks: Blocks, followed: Followed) -> Generator[None]:
+    """Inside the block, this thread's calls of `module` by others are read until every prompt has passed.
+
+    Then the blocks are no longer hooked, and a later step costs one comparison. Raises `RunNotFollowed` out
+    of the call that does not run these prompts, and `NonFiniteState`.
+    """
+    reader = Reader(slot_taps(blocks, followed.slots), exits=False, announced=False)
+    owner = threading.get_ident()
+
+    def is_foreign() -> bool:
+        return threading.get_ident() == owner and current_layout() is None
+
+    def before(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        if not is_foreign():
+            return
+        if not followed.complete:
+            reader.picks = followed.picks(_Tokens.of(arguments, keywords))
+        elif _is_fresh(keywords.get("past_key_values")):
+            followed.require_continued(_Tokens.of(arguments, keywords))
+
+    def after(*_: object) -> None:
+        if is_foreign():
+            reader.picks = []
+            reader.deliver(followed.keep, len(followed.positions))
+            if followed.complete:
+                reading.close()
+
+    with ExitStack() as watching, ExitStack() as reading:
+        watching.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
+        reading.callback(module.register_forward_hook(after).remove)
+        reading.enter_context(reader.hooked())
+        yield
+
+
+def _is_fresh(cache: Any) -> bool:
+    """Nothing has run before that the next tokens continue."""
+    return cache is None or cache.get_seq_length() == 0
+
+
+class EndsRows(LogitsProcessor):
+    """Ends the rows of some prompts: `ends` says which, asked when the first reply token is chosen."""
+
+    def __init__(self, ends: Callable[[], Sequence[bool]], token: int) -> None:
+        self._ends, self._token = ends, token
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """`scores` with nothing but the end token left in the rows that end."""
+        ends = torch.tensor(self._ends(), dtype=torch.bool, device=scores.device)
+        rows = ends.repeat_interleave(scores.shape[0] // len(ends))
+        only = torch.full_like(scores, -torch.inf)
+        only[:, self._token] = 0
+        return torch.where(rows[:, None], only, scores)

@@ -1,0 +1,162 @@
+"""States read in transformers' own `generate` are those that `capture` reads, or the run is refused."""
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from latentguard.errors import RunNotFollowed
+from latentguard.lm import LanguageModel
+from tests.lm.tiny import tiny
+
+PROMPTS = ["Sing a song.", "Sing a long song about the sea and the wind", "Why?"]
+POSITIONS = ("t_inst", "t_post_inst")
+SLOTS = (1, 3)
+
+
+def _generate(model: LanguageModel, inputs: dict[str, torch.Tensor], **settings: Any) -> torch.Tensor:
+    settings = {"max_new_tokens": 5, "do_sample": False, "pad_token_id": 0, **settings}
+    return model.module.generate(**inputs, **settings)
+
+
+def _inputs(model: LanguageModel, prompts: list[str], side: str = "left") -> dict[str, torch.Tensor]:
+    """Padded by hand, on either side."""
+    rows = [list(model.render(prompt).ids) for prompt in prompts]
+    width = max(map(len, rows))
+    pads = [[7] * (width - len(row)) for row in rows]
+    real = [[1] * len(row) for row in rows]
+    none = [[0] * len(pad) for pad in pads]
+    if side == "left":
+        ids, mask = (
+            [p + r for p, r in zip(pads, rows, strict=True)],
+            [n + r for n, r in zip(none, real, strict=True)],
+        )
+    else:
+        ids, mask = (
+            [r + p for p, r in zip(pads, rows, strict=True)],
+            [r + n for n, r in zip(none, real, strict=True)],
+        )
+    return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+
+
+def _hooks(model: LanguageModel) -> int:
+    """Everything hooked on any module of the model."""
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.module.modules())
+
+
+RUNS: dict[str, dict[str, Any]] = {
+    "greedy": {},
+    "no cache": {"use_cache": False},
+    "chunked prefill": {"prefill_chunk_size": 7},
+    "chunks of one token": {"prefill_chunk_size": 1},
+    "beams": {"num_beams": 3},
+    "several samples": {"do_sample": True, "num_return_sequences": 4},
+    "one new token": {"max_new_tokens": 1},
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_states_are_those_of_capture(model: LanguageModel, run: str) -> None:
+    before = _hooks(model)
+    plain = _generate(model, _inputs(model, PROMPTS), **RUNS[run]) if "do_sample" not in RUNS[run] else None
+    with model.following(PROMPTS, positions=POSITIONS, slots=SLOTS) as followed:
+        watched = _generate(model, _inputs(model, PROMPTS), **RUNS[run])
+    read = model.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
+    torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
+    assert plain is None or watched.equal(plain), "watching changes nothing"
+    assert _hooks(model) == before
+
+
+def test_padding_may_stand_on_the_right(qwen: LanguageModel) -> None:
+    with qwen.following(PROMPTS, positions=POSITIONS, slots=SLOTS) as followed, torch.no_grad():
+        qwen.module(**_inputs(qwen, PROMPTS, "right"))
+    read = qwen.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
+    torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
+
+
+def test_nothing_is_hooked_once_the_prompts_have_passed(qwen: LanguageModel) -> None:
+    hooked: list[int] = []
+
+    def count(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        hooked.append(sum(len(block._forward_pre_hooks) for block in qwen.blocks.layers))
+        return scores
+
+    with qwen.following(PROMPTS, positions=POSITIONS, slots=SLOTS):
+        _generate(qwen, _inputs(qwen, PROMPTS), logits_processor=[count])
+    assert hooked == [0] * 5, "before the first token is chosen, and at every later one"
+
+
+def test_other_prompts_are_refused(qwen: LanguageModel) -> None:
+    for given, said in (
+        (["Sing a song!", *PROMPTS[1:]], "of prompt 0 is"),
+        (PROMPTS[::-1], "of prompt"),
+        (PROMPTS[:2], "2 rows run and 3 prompts"),
+    ):
+        with pytest.raises(RunNotFollowed, match=said), qwen.following(PROMPTS, slots=SLOTS):
+            _generate(qwen, _inputs(qwen, given))
+        assert not any(block._forward_pre_hooks for block in qwen.blocks.layers)
+
+
+def test_a_prompt_without_its_end_is_refused(qwen: LanguageModel) -> None:
+    """Without the generation prompt the decision is not read where it is made."""
+    inputs = {name: one[:, :-3] for name, one in _inputs(qwen, PROMPTS[:1]).items()}
+    with qwen.following(PROMPTS[:1], slots=SLOTS) as followed:
+        _generate(qwen, inputs, max_new_tokens=1)
+    with pytest.raises(RunNotFollowed, match="tokens of prompt 0 have run"):
+        _ = followed.states
+
+
+def test_embeddings_and_static_caches_are_refused_by_name(qwen: LanguageModel) -> None:
+    inputs = _inputs(qwen, PROMPTS)
+    embedded = {
+        "inputs_embeds": qwen.module.get_input_embeddings()(inputs["input_ids"]),
+        "attention_mask": inputs["attention_mask"],
+    }
+    with pytest.raises(RunNotFollowed, match="embeddings"), qwen.following(PROMPTS, slots=SLOTS):
+        _generate(qwen, embedded)
+    with pytest.raises(RunNotFollowed, match="static cache"), qwen.following(PROMPTS, slots=SLOTS):
+        _generate(qwen, inputs, cache_implementation="static", disable_compile=True)
+
+
+def test_wrong_position_ids_are_refused(qwen: LanguageModel) -> None:
+    inputs = _inputs(qwen, PROMPTS[:1])
+    shifted = torch.arange(inputs["input_ids"].shape[1])[None] + 3
+    with pytest.raises(RunNotFollowed, match="position id"), qwen.following(PROMPTS[:1], slots=SLOTS):
+        qwen.module(**inputs, position_ids=shifted)
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_a_second_run_in_one_block_is_refused(qwen: LanguageModel, use_cache: bool) -> None:
+    with qwen.following(PROMPTS, slots=SLOTS):
+        _generate(qwen, _inputs(qwen, PROMPTS), use_cache=use_cache)
+        for given in (PROMPTS, ["Other words."]):
+            with pytest.raises(RunNotFollowed, match="another run begins"):
+                _generate(qwen, _inputs(qwen, given), use_cache=use_cache)
+
+
+def test_nothing_run_is_nothing_read(qwen: LanguageModel) -> None:
+    with qwen.following(PROMPTS, slots=SLOTS) as followed:
+        qwen.capture(["Another prompt"], slots=SLOTS)
+    with pytest.raises(RunNotFollowed, match="nothing has run"):
+        _ = followed.states
+
+
+def test_this_packages_own_runs_are_left_alone(qwen: LanguageModel) -> None:
+    with qwen.following(PROMPTS, slots=SLOTS) as followed:
+        qwen.generate(["Another prompt"], max_new_tokens=2)
+        _generate(qwen, _inputs(qwen, PROMPTS))
+    assert followed.complete
+
+
+def test_the_module_is_a_transformers_model(qwen: LanguageModel) -> None:
+    """What a user calls `generate` on."""
+    assert isinstance(qwen.module, PreTrainedModel)
+
+
+def test_a_window_shorter_than_the_prompt_is_followed() -> None:
+    model = tiny("Mistral", sliding_window=16)
+    with model.following(PROMPTS, positions=POSITIONS, slots=SLOTS) as followed:
+        _generate(model, followed.inputs(0, torch.device("cpu")))
+    read = model.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
+    torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
