@@ -51,6 +51,16 @@ def test_arguments_file_and_standard_input_give_the_same_verdicts(score, tmp_pat
     assert values[0] == values[1] == values[2]
 
 
+def test_a_transcript_is_read_at_the_users_words_or_at_the_tools(score, tmp_path):
+    """Without a tool's result the two are one token; the verdict says which was meant."""
+    for read_at in ("t_inst", "t_content"):
+        (row,) = records(score("--json", "--read-at", read_at, PROMPTS[0]))
+        assert row["read_at"] == read_at
+    call = score("--read-at", "the-end", PROMPTS[0])
+    assert call.code == 2
+    assert "t_content" in call.err
+
+
 def test_hostile_prompts_are_inert_in_the_table_and_in_json(score):
     for arguments in (["--json"], []):
         call = score(*arguments, *HOSTILE)

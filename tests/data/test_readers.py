@@ -71,6 +71,25 @@ def test_conversations_are_read_from_every_format(tmp_path, extension):
     assert prompt.source == "rows"
 
 
+@pytest.mark.parametrize("extension", [".jsonl", ".parquet", ".csv"])
+def test_tool_calls_are_read_from_every_format(tmp_path, extension):
+    """A columnar file gives every message and every call the fields of all, as nulls."""
+    calls = [
+        {"type": "function", "function": {"name": "weather", "arguments": {"town": "Bonn"}}},
+        {"type": "function", "function": {"name": "time", "arguments": {"zone": "CET"}}},
+    ]
+    turns = [
+        {"role": "user", "content": "Weather and time?"},
+        {"role": "assistant", "content": None, "tool_calls": calls},
+        {"role": "tool", "content": "Rain.", "tool_call_id": "1"},
+    ]
+    cell = json.dumps(turns) if extension == ".csv" else turns
+    (prompt,) = read_prompts(write_rows(tmp_path / f"rows{extension}", [{"messages": cell}]))
+    assert prompt.text == "Weather and time?"
+    assert prompt.messages[1].extras == {"tool_calls": calls}
+    assert prompt.messages[2].extras == {"tool_call_id": "1"}
+
+
 def test_plain_text_is_one_prompt_a_line(tmp_path):
     path = tmp_path / "rows.txt"
     path.write_bytes("\ufeffBake bread\r\n\r\n  Bake 🍞 cake  \r\nlast".encode())

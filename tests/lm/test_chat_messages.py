@@ -15,6 +15,12 @@ def test_mappings_and_messages_mix_and_keep_their_order():
     assert as_messages(turns) == (Message("system", "Be brief."), Message("user", "Name a river"))
 
 
+def calling(arguments: object) -> dict[str, object]:
+    """A turn of the assistant that calls a function with these arguments."""
+    call = {"function": {"name": "weather", "arguments": arguments}, "id": "1", "type": "function"}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
 @pytest.mark.parametrize(
     ("conversation", "says"),
     [
@@ -23,9 +29,35 @@ def test_mappings_and_messages_mix_and_keep_their_order():
         ([{"content": "Name a river"}], "no role"),
         ([{"role": "", "content": "Name a river"}], "no role"),
         ([{"role": "user", "content": [{"type": "text", "text": "a"}]}], "is no text"),
-        ([{"role": "assistant", "content": "", "tool_calls": [{}]}], "'tool_calls'"),
+        ([{"role": "assistant", "content": "", "function_call": {"name": "f"}}], "'function_call'"),
+        ([{"role": "assistant", "content": "", "tool_calls": [{}]}], "names no function"),
+        (
+            [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "["}}]}],
+            "no JSON obj",
+        ),
+        (
+            [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": 3}}]}],
+            "no JSON object",
+        ),
+        ([{"role": "tool", "content": "a", "name": ["f"]}], "'name' of message 1"),
     ],
 )
 def test_what_is_no_conversation_is_bad_data(conversation, says: str):
     with pytest.raises(BadData, match=says):
         as_messages(conversation)
+
+
+def test_tool_calls_are_kept_as_templates_take_them():
+    """OpenAI's clients write the arguments as text; templates write them out as an object."""
+    (one,) = as_messages([calling('{"town": "Bonn"}')])
+    (other,) = as_messages([calling({"town": "Bonn"})])
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one.calls_tools
+    assert one.for_template() == {**calling({"town": "Bonn"}), "content": ""}
+
+
+def test_bookkeeping_keys_are_left_out():
+    assert as_messages([{"role": "user", "content": "a", "weight": 0.5, "tool_calls": None}]) == (
+        Message("user", "a"),
+    )

@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 
 from latentguard.errors import PositionNotProved, TemplateError
 from latentguard.lm.chat import ChatTemplate
+from tests.lm.transcripts import DOCUMENT, QUESTION, transcript
 
 pytestmark = pytest.mark.shared
 
@@ -140,3 +141,25 @@ def test_the_hash_survives_saving_and_loading_where_the_ids_do(tokenizers: Path,
     after = ChatTemplate(AutoTokenizer.from_pretrained(tmp_path), date="2025-06-30")
     same_ids = after.render("Name a river").ids == before.render("Name a river").ids
     assert same_ids == (after.tokenizer_hash == before.tokenizer_hash)
+
+
+TAKE_TOOLS = [
+    "glm-4-9b-chat-subset",
+    "llama-3.1-instruct",
+    "mistral-7b-instruct-v0.3",
+    "qwen2.5-instruct",
+    "qwen3",
+]
+
+
+@pytest.mark.parametrize("folder", TAKE_TOOLS)
+def test_an_agents_transcript_has_its_positions(tokenizers: Path, folder: str):
+    rendered = chat(tokenizers / folder, "{}").render(transcript())
+    decode = tokenizer_of(tokenizers / folder).decode
+    for position, words in (("t_inst", QUESTION), ("t_content", DOCUMENT)):
+        end = rendered.index(position)
+        assert words in decode(list(rendered.ids[: end + 1])), position
+        assert words not in decode(list(rendered.ids[:end])), position
+    passages = chat(tokenizers / folder, "{}").passages(transcript(), every=50)
+    assert "".join(one.text for one in passages if one.role == "tool") == DOCUMENT
+    assert {one.stop - 1 for one in passages} >= {rendered.t_inst, rendered.t_content}

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import asdict
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,11 +30,28 @@ File = Annotated[
 ]
 
 
+class ReadAt(StrEnum):
+    """The position read as the end of the instruction."""
+
+    t_inst = "t_inst"
+    t_content = "t_content"
+
+
+ReadAtOption = Annotated[
+    ReadAt,
+    typer.Option(
+        help="Read the end of the last user turn, or (t_content) of the last message that is not the "
+        "assistant's, such as a tool's result."
+    ),
+]
+
+
 def score(
     guard: _guard_options.Guard,
     prompts: Prompts = None,
     file: File = None,
     prompt_column: _data_options.PromptColumn = None,
+    read_at: ReadAtOption = ReadAt.t_inst,
     model: _guard_options.GuardsModel = None,
     transfer: _guard_options.Transfer = False,
     device: _options.Device = "auto",
@@ -49,7 +67,7 @@ def score(
         _data_options.check_rendering(loaded, [source], output)
         for start in range(0, len(source.prompts), CHUNK):
             chunk = source.prompts[start : start + CHUNK]
-            verdicts = fitted.score(chunk, progress=output.bars)
+            verdicts = fitted.score(chunk, read_at=read_at.value, progress=output.bars)
             _show(chunk, verdicts, output)
 
 

@@ -72,7 +72,7 @@ class Prompt:
     def with_text(self, text: str) -> "Prompt":
         """The same prompt with the content of its last user turn replaced."""
         last = self._last_user_turn()
-        changed = replace(self.messages[last], content=text)
+        changed = self.messages[last].with_content(text)
         return replace(self, messages=(*self.messages[:last], changed, *self.messages[last + 1 :]))
 
     def _last_user_turn(self) -> int:
@@ -90,7 +90,10 @@ def data_hash(prompts: Iterable[Prompt]) -> str:
 
 def _digest(prompt: Prompt) -> str:
     row = [
-        [[message.role, message.content] for message in prompt.messages],
+        [
+            [message.role, message.content, *([message.extra] if message.extra else [])]
+            for message in prompt.messages
+        ],
         prompt.label,
         prompt.category,
         prompt.base_id,

@@ -107,8 +107,8 @@ def _messages(row: Row, columns: Columns, place: Place) -> tuple[Message, ...]:
     return messages
 
 
-def _turn(turn: object, number: int, place: Place) -> Mapping[str, str]:
-    """A message with its texts only: columnar files give each message the fields of all, as nulls."""
+def _turn(turn: object, number: int, place: Place) -> Mapping[str, object]:
+    """A message without its nulls: columnar files give each message the fields of all."""
     if not isinstance(turn, Mapping):
         raise BadData(
             f"{place}: message {number} is a {_kind(turn)}, not a message.\n"
@@ -116,13 +116,23 @@ def _turn(turn: object, number: int, place: Place) -> Mapping[str, str]:
         )
     fields = {str(key): value for key, value in cast("Mapping[object, object]", turn).items()}
     for key, value in fields.items():
-        if value and not isinstance(value, str):
+        if value and not isinstance(value, str) and key != "tool_calls":
             raise BadData(
                 f"{place}: {inert(key, limit=60)!r} of message {number} is a {_kind(value)}, not a text.\n"
                 f"  value: {inert(repr(value), limit=120)}\n"
-                "  Only text is read; tool calls, images and other parts are not supported."
+                "  Only text and tool calls are read; images and other parts are not supported."
             )
-    return {key: value for key, value in fields.items() if isinstance(value, str)}
+    return {key: _without_nulls(value) for key, value in fields.items() if value is not None}
+
+
+def _without_nulls(value: object) -> object:
+    """In a columnar file every call has the arguments of all, as nulls."""
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[object, object]", value)
+        return {str(key): _without_nulls(inner) for key, inner in fields.items() if inner is not None}
+    if isinstance(value, list):
+        return [_without_nulls(inner) for inner in cast("list[object]", value)]
+    return value
 
 
 def _check_text(messages: Sequence[Message], place: Place) -> None:

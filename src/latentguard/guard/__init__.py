@@ -10,6 +10,7 @@ from latentguard.guard.cells import Position
 from latentguard.guard.evaluation import Evaluation, Measured, Row
 from latentguard.guard.guard import Guard
 from latentguard.guard.manifest import Manifest
+from latentguard.guard.passages import PassageVerdict
 from latentguard.guard.probe import METHODS, Method
 from latentguard.guard.statistics import Estimate
 from latentguard.guard.verdict import Verdict, Verdicts
@@ -23,6 +24,7 @@ __all__ = [
     "Manifest",
     "Measured",
     "Method",
+    "PassageVerdict",
     "Position",
     "Row",
     "Verdict",

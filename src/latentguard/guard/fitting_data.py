@@ -13,9 +13,9 @@ from latentguard.data.contrast import contrast_set
 from latentguard.errors import BadData, TooFewPrompts
 from latentguard.guard.choice import mask
 from latentguard.guard.relatives import text_hash
-from latentguard.lm import Message
+from latentguard.lm import Conversation, Message
 
-Promptlike: TypeAlias = Prompt | str | Sequence[Message]
+Promptlike: TypeAlias = Prompt | Conversation
 
 VALIDATION_SHARE = 0.3
 FEWEST = 2

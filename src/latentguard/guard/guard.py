@@ -22,14 +22,15 @@ from latentguard.guard.evaluation import Evaluation
 from latentguard.guard.fitting_data import Promptlike, fitting_data, labelled_prompts, prompts_of
 from latentguard.guard.manifest import Manifest
 from latentguard.guard.options import Options, known
+from latentguard.guard.passages import PassageVerdict, read_passages
 from latentguard.guard.probe import Method
 from latentguard.guard.refusal import check_knows
 from latentguard.guard.relatives import recognised_by
 from latentguard.guard.sampling import RESAMPLES, Sample
 from latentguard.guard.scoring import Scores, joined, needs, scored, verdicts
-from latentguard.guard.verdict import Verdict, Verdicts
+from latentguard.guard.verdict import InstructionEnd, Verdict, Verdicts
 from latentguard.guard.watch import Watch
-from latentguard.lm import LanguageModel, States
+from latentguard.lm import Conversation, LanguageModel, States
 
 PROMPTS_AT_ONCE = 512
 
@@ -96,15 +97,31 @@ class Guard:
         manifest, tensors = fit(model, data, options, seen, progress=progress)
         return cls(model=model, manifest=manifest, tensors=tensors)
 
-    def score(self, prompts: Sequence[Promptlike], *, progress: Progress = silent) -> Verdicts:
+    def score(
+        self,
+        prompts: Sequence[Promptlike],
+        *,
+        read_at: InstructionEnd = "t_inst",
+        progress: Progress = silent,
+    ) -> Verdicts:
         """One verdict a prompt, in order; prompts are read as they are, to the deepest slot used.
 
-        Raises `ValueError` for one prompt in place of a list.
+        `read_at="t_content"` reads the end of the last message that is not the assistant's in place of that
+        of the last user turn: of a tool's result, where one follows. Raises `ValueError` for one prompt in
+        place of a list.
         """
         given = prompts_of(prompts)
-        return Verdicts(
-            verdicts(self._scores(given, progress), self.manifest, self.transfer), [one.text for one in given]
-        )
+        scores = self._scores(given, progress, read_at=read_at)
+        made = verdicts(scores, self.manifest, self.transfer, read_at)
+        return Verdicts(made, [one.text for one in given])
+
+    def score_passages(self, conversation: Conversation, *, every: int | None = None) -> list[PassageVerdict]:
+        """What the guard reads at the end of every message of one conversation, in one forward pass.
+
+        With `every`, also inside them, at most that many tokens apart: an injection in a long document is
+        read where it stands. Raises `ValueError` for `every` below 1.
+        """
+        return read_passages(self.model, self.manifest, self.tensors, conversation, every)
 
     @property
     def module(self) -> object:
@@ -242,17 +259,25 @@ class Guard:
         )
         return f"Guard({self.model.name!r}: {read}; flags from {self.manifest.calibration.threshold:.4g})"
 
-    def _scores(self, prompts: Sequence[Prompt], progress: Progress, *, permutations: int = 0) -> Scores:
+    def _scores(
+        self,
+        prompts: Sequence[Prompt],
+        progress: Progress,
+        *,
+        permutations: int = 0,
+        read_at: InstructionEnd = "t_inst",
+    ) -> Scores:
         """Scores of prompts, some hundreds at a time: their states never all lie in memory."""
         positions, slots = self.reads
         parts: list[Scores] = []
         for first in range(0, len(prompts), PROMPTS_AT_ONCE):
-            states = self.model.capture(
+            read = self.model.capture(
                 [prompt.messages for prompt in prompts[first : first + PROMPTS_AT_ONCE]],
-                positions=positions,
+                positions=[read_at if position == "t_inst" else position for position in positions],
                 slots=slots,
                 progress=progress,
             )
+            states = States(read.tensor, positions, read.slots)
             parts.append(scored(states, self.manifest, self.tensors, permutations=permutations))
         return joined(parts)
 

@@ -12,7 +12,7 @@ from latentguard.guard.cells import Cells
 from latentguard.guard.manifest import Manifest
 from latentguard.guard.probe import Method, Probe
 from latentguard.guard.refusal import AT, refusal_scores
-from latentguard.guard.verdict import Verdict
+from latentguard.guard.verdict import InstructionEnd, Verdict
 from latentguard.lm import States
 
 
@@ -63,6 +63,18 @@ def probe_named(tensors: dict[str, Tensor], name: str, method: Method) -> Probe:
     return Probe(tensors[f"{name}.weights"], tensors[f"{name}.bias"], unit_length=method == "belief")
 
 
+def harmfulness(
+    states: States, manifest: Manifest, tensors: dict[str, Tensor]
+) -> Float[np.ndarray, " prompt"]:
+    """The harmfulness belief at t_inst, over the guard's slots."""
+    scores = layer_scores(
+        Cells(("t_inst",), manifest.fitted.slots).of(states),
+        tensors["harmfulness.positive"],
+        tensors["harmfulness.negative"],
+    )
+    return scores.mean(dim=1).double().numpy()
+
+
 def scored(
     states: States, manifest: Manifest, tensors: dict[str, Tensor], *, permutations: int = 0
 ) -> Scores:
@@ -74,20 +86,17 @@ def scored(
             tensors["refusal.positive"],
             tensors["refusal.negative"],
         )
-    belief = layer_scores(
-        Cells(("t_inst",), manifest.fitted.slots).of(states),
-        tensors["harmfulness.positive"],
-        tensors["harmfulness.negative"],
-    ).mean(dim=1)
     read = manifest.fitted.cells.of(states)
     own, *permuted = [
         probe_named(tensors, name, manifest.fitted.method).scores(read).double().numpy()
         for name in ("probe", *(f"permuted_{number}" for number in range(permutations)))
     ]
-    return Scores(own, belief.double().numpy(), refusal, tuple(permuted))
+    return Scores(own, harmfulness(states, manifest, tensors), refusal, tuple(permuted))
 
 
-def verdicts(scores: Scores, manifest: Manifest, transfer: tuple[str, ...]) -> list[Verdict]:
+def verdicts(
+    scores: Scores, manifest: Manifest, transfer: tuple[str, ...], read_at: InstructionEnd = "t_inst"
+) -> list[Verdict]:
     """One verdict a prompt."""
     found: list[Verdict] = []
     for index, score in enumerate(scores.score.tolist()):
@@ -105,6 +114,7 @@ def verdicts(scores: Scores, manifest: Manifest, transfer: tuple[str, ...]) -> l
                 refusal=refusal,
                 predicted_refused=refused,
                 cell=None if refused is None else cell_of(harmful=flagged, refused=refused),
+                read_at=read_at,
                 transfer=transfer,
             )
         )

@@ -1,7 +1,7 @@
 """What a guard says of one prompt."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from latentguard._text import inert
 from latentguard.beliefs import Cell
@@ -9,6 +9,10 @@ from latentguard.beliefs.table import html_table
 
 if TYPE_CHECKING:
     import pandas
+
+
+InstructionEnd: TypeAlias = Literal["t_inst", "t_content"]
+"""The end of the last user turn's content, or of the last message that is not the assistant's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Verdict:
     """Whether the model is expected to refuse, from the refusal belief; None where that is None."""
     cell: Cell | None
     """`flagged` x `predicted_refused`, one of the four verdict cells; None without a refusal belief."""
+    read_at: InstructionEnd = "t_inst"
+    """The position that was read as the end of the instruction."""
     transfer: tuple[str, ...] = ()
     """What differs from the model this guard was fitted on; empty where nothing does."""
 

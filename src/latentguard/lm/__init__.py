@@ -5,7 +5,7 @@ proved positions, captures hidden states, edits them and generates.
 """
 
 from latentguard.lm._rendered import Position
-from latentguard.lm.chat import ChatTemplate, Conversation, Message, Rendered, as_messages
+from latentguard.lm.chat import ChatTemplate, Conversation, Message, Passage, Rendered, as_messages
 from latentguard.lm.checks import Check
 from latentguard.lm.edit import AddDirection, ProjectOut
 from latentguard.lm.fingerprint import Identity
@@ -35,6 +35,7 @@ __all__ = [
     "Identity",
     "LanguageModel",
     "Message",
+    "Passage",
     "Position",
     "ProjectOut",
     "Proof",

@@ -1,15 +1,15 @@
 """One conversation: what was said, by whom, in order."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 from latentguard._text import inert
 from latentguard.errors import BadData
 
-# Keys of a message that templates read and that `Message` does not carry: leaving them out silently
-# would render another conversation than the one given.
-_UNSUPPORTED_KEYS = ("tool_calls", "function_call", "reasoning_content", "thinking")
+_READ_BY_TEMPLATES = ("name", "reasoning_content", "thinking", "tool_call_id", "tool_calls")
+"""Keys of a message that templates read beside role and content; others are bookkeeping, and left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,34 @@ class Message:
 
     role: str
     content: str
+    extra: str = ""
+    """What else the template reads of this turn (tool calls and their ids, a name, earlier reasoning), as one
+    JSON object with sorted keys; empty where there is nothing."""
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """`extra`, parsed."""
+        return json.loads(self.extra) if self.extra else {}
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether this turn of the assistant ends in a call."""
+        return "tool_calls" in self.extras
+
+    def with_content(self, content: str) -> "Message":
+        """The same turn with other words."""
+        return Message(self.role, content, self.extra)
+
+    def for_template(self) -> dict[str, Any]:
+        """The turn as a chat template is given it."""
+        return {"role": self.role, "content": self.content, **self.extras}
+
+    def extra_texts(self) -> Iterator[str]:
+        """Every text in `extra`, the names of arguments among them."""
+        return _texts(self.extras)
 
 
-Conversation: TypeAlias = str | Sequence[Message | Mapping[str, str]]
+Conversation: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
 """What is given to a model: a bare string is one user turn."""
 
 
@@ -43,13 +68,17 @@ def _as_message(turn: object, number: int) -> Message:
             '  A message is {"role": "user", "content": "..."}.'
         )
     fields: Mapping[object, object] = turn
-    for key in _UNSUPPORTED_KEYS:
-        if fields.get(key):
-            raise BadData(
-                f"message {number} of a conversation carries {key!r}, which this version does not render.\n"
-                "  Write what it says into the message's content, or leave the key out."
-            )
+    if fields.get("function_call"):
+        raise BadData(
+            f"message {number} of a conversation carries 'function_call', which no template reads any more.\n"
+            '  Write it as "tool_calls": [{"type": "function", "function": {"name": ..., "arguments": ...}}].'
+        )
+    extras = {key: fields[key] for key in _READ_BY_TEMPLATES if fields.get(key)}
+    if "tool_calls" in extras:
+        extras["tool_calls"] = _calls(extras["tool_calls"], number)
     role, content = fields.get("role"), fields.get("content")
+    if content is None and "tool_calls" in extras:
+        content = ""
     if not isinstance(role, str) or not role:
         raise BadData(f"message {number} of a conversation has no role: {inert(repr(turn), limit=200)}")
     if not isinstance(content, str):
@@ -57,4 +86,59 @@ def _as_message(turn: object, number: int) -> Message:
             f"the content of message {number} is no text: {inert(repr(content), limit=200)}\n"
             "  Only text is read; images and other parts are not supported."
         )
-    return Message(role, content)
+    for key in extras.keys() - {"tool_calls"}:
+        if not isinstance(extras[key], str):
+            raise BadData(f"{key!r} of message {number} is no text: {inert(repr(extras[key]), limit=200)}")
+    return Message(role, content, json.dumps(extras, sort_keys=True) if extras else "")
+
+
+def _calls(calls: object, number: int) -> list[Any]:
+    """Tool calls as templates take them: each names a function, and its arguments are an object."""
+    made: list[Any] = []
+    for call in cast("Sequence[object]", calls if isinstance(calls, Sequence) else [calls]):
+        fields = cast("Mapping[str, Any]", call) if isinstance(call, Mapping) else {}
+        function = fields.get("function")
+        named = cast("Mapping[str, Any]", function) if isinstance(function, Mapping) else {}
+        if not isinstance(named.get("name"), str) or not named["name"]:
+            raise BadData(
+                f"a tool call of message {number} names no function: {inert(repr(call), limit=200)}\n"
+                '  A call is {"type": "function", "function": {"name": "...", "arguments": {...}}}.'
+            )
+        made.append(
+            {**fields, "function": {**named, "arguments": _arguments(named.get("arguments"), number)}}
+        )
+    try:
+        json.dumps(made)
+    except (TypeError, ValueError) as error:
+        raise BadData(f"the tool calls of message {number} are no JSON ({error}).") from error
+    return made
+
+
+def _arguments(arguments: object, number: int) -> dict[str, Any]:
+    """OpenAI's clients write the arguments as JSON text, templates write them out as an object."""
+    given = arguments
+    if isinstance(arguments, str):
+        try:
+            given = json.loads(arguments or "{}")
+        except ValueError:
+            given = None
+    if given is None and arguments is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise BadData(
+            f"the arguments of a tool call of message {number} are no JSON object: "
+            f"{inert(repr(arguments), limit=200)}"
+        )
+    return dict(cast("Mapping[str, Any]", given))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in cast("Mapping[object, object]", value).items():
+            yield str(key)
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in cast("list[object]", value):
+            yield from _texts(inner)

@@ -8,6 +8,18 @@ Position = str | int
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """Tokens [first, stop) of a rendered prompt that hold a message's words, or a piece of them."""
+
+    message: int
+    """Number of the message in the conversation, from 0."""
+    role: str
+    first: int
+    stop: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """One templated, tokenised, proved prompt. Every index counts tokens of `ids` from 0, without padding."""
 

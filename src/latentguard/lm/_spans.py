@@ -73,7 +73,7 @@ class Placements:
 
     def __init__(self, template: TemplateText) -> None:
         self._template = template
-        self._skeletons: dict[tuple[str, ...], _Skeleton] = {}
+        self._skeletons: dict[tuple[tuple[str, str], ...], _Skeleton | None] = {}
 
     def place(self, messages: Sequence[Message], placed: Iterable[int]) -> Placement:
         """The placement of `messages`; those in `placed` are proved to stand there once and unaltered.
@@ -82,18 +82,19 @@ class Placements:
         """
         text = self._template.text(messages)
         wanted = tuple(sorted(set(placed)))
-        insertions = _fit(self._skeleton(messages), messages, text)
+        skeleton = self._skeleton(messages)
+        insertions = None if skeleton is None else _fit(skeleton, messages, text)
         if insertions is not None and all(_count(insertions, number) == 1 for number in wanted):
             return Placement(text, insertions)
         return self._one_at_a_time(messages, text, wanted)
 
-    def _skeleton(self, messages: Sequence[Message]) -> _Skeleton:
-        roles = tuple(message.role for message in messages)
-        if roles not in self._skeletons:
+    def _skeleton(self, messages: Sequence[Message]) -> _Skeleton | None:
+        turns = tuple((message.role, message.extra) for message in messages)
+        if turns not in self._skeletons:
             if len(self._skeletons) >= _CACHED_SKELETONS:
                 self._skeletons.clear()
-            self._skeletons[roles] = _make_skeleton(self._template, roles)
-        return self._skeletons[roles]
+            self._skeletons[turns] = _make_skeleton(self._template, messages)
+        return self._skeletons[turns]
 
     def _one_at_a_time(self, messages: Sequence[Message], text: str, wanted: Sequence[int]) -> Placement:
         insertions: list[Insertion] = []
@@ -123,7 +124,7 @@ class Placements:
         """The region of one message, or in words why it has none; empty where it is not rendered."""
         sentinel = _unused_sentinel(messages)
         exchanged = list(messages)
-        exchanged[number] = Message(messages[number].role, sentinel)
+        exchanged[number] = messages[number].with_content(sentinel)
         probe = self._template.text(exchanged)
         times = probe.count(sentinel)
         if times == 0 and probe == text:
@@ -149,9 +150,14 @@ class Placements:
         )
 
 
-def _make_skeleton(template: TemplateText, roles: Sequence[str]) -> _Skeleton:
-    sentinels = [f"Sentinel{number:05d}x" for number in range(len(roles))]
-    rest = template.text([Message(role, word) for role, word in zip(roles, sentinels, strict=True)])
+def _make_skeleton(template: TemplateText, messages: Sequence[Message]) -> _Skeleton | None:
+    """The template's own text around the contents; None where a tool call holds what stands for them."""
+    sentinels = [f"Sentinel{number:05d}x" for number in range(len(messages))]
+    if any("Sentinel" in text for message in messages for text in message.extra_texts()):
+        return None
+    rest = template.text(
+        [message.with_content(word) for message, word in zip(messages, sentinels, strict=True)]
+    )
     literals: list[str] = []
     order: list[int] = []
     while True:
@@ -212,6 +218,7 @@ def _count(insertions: Iterable[Insertion], message: int) -> int:
 
 def _unused_sentinel(messages: Sequence[Message]) -> str:
     number = 0
-    while any(f"Sentinel{number:05d}x" in message.content for message in messages):
+    said = [text for message in messages for text in (message.content, *message.extra_texts())]
+    while any(f"Sentinel{number:05d}x" in text for text in said):
         number += 1
     return f"Sentinel{number:05d}x"

@@ -70,7 +70,7 @@ class TemplateText:
         options = dict(self._options)
         if messages[-1].role == "assistant":
             options["add_generation_prompt"] = False
-        turns = [{"role": message.role, "content": message.content} for message in messages]
+        turns = [message.for_template() for message in messages]
         try:
             rendered = self._tokenizer.apply_chat_template(
                 turns, chat_template=self._rendered_source, tokenize=False, **options

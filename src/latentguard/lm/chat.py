@@ -22,11 +22,11 @@ from latentguard.errors import PositionNotProved, PromptTooLong
 from latentguard.lm._control import ControlTokens
 from latentguard.lm._encoder import Encoded, Encoder
 from latentguard.lm._messages import Conversation, Message, as_messages
-from latentguard.lm._rendered import Rendered
+from latentguard.lm._rendered import Passage, Rendered
 from latentguard.lm._spans import Insertion, Placement, Placements
 from latentguard.lm._template import TemplateText
 
-__all__ = ["ChatTemplate", "Conversation", "Message", "Rendered", "as_messages"]
+__all__ = ["ChatTemplate", "Conversation", "Message", "Passage", "Rendered", "as_messages"]
 
 
 class ChatTemplate:
@@ -91,11 +91,7 @@ class ChatTemplate:
         `PositionNotProved`: no user turn, a blank one, content that the template alters, control strings
         that this tokenizer cannot take as text, a context that is no prefix or that ends in what was trimmed.
         """
-        messages = as_messages(conversation)
-        user = self._last_turn(messages, lambda role: role == "user", "the user")
-        content = self._last_turn(messages, lambda role: role != "assistant", "anyone but the assistant")
-        placement = self._placed(messages, user, content)
-        encoded, made_inert = self._encoded(placement, messages)
+        messages, user, content, placement, encoded, made_inert = self._prepared(conversation)
         first, stop = self._tokens_of(placement.of(user), encoded, placement)
         _, content_stop = self._tokens_of(placement.of(content), encoded, placement)
         whole = messages[user].content
@@ -114,6 +110,43 @@ class ChatTemplate:
             if context is None
             else encoded.first_after(_end_of_context(context, whole, inserted)),
         )
+
+    def passages(self, conversation: Conversation, *, every: int | None = None) -> tuple[Passage, ...]:
+        """What each message contributed to the rendered prompt, in the order of the text: its tokens, whole
+        or in pieces of at most `every` tokens.
+
+        The last user turn, and the last that is not the assistant's, are always among them; a message of
+        which the template leaves nothing, or of which no region can be given, is not. Raises as `render`.
+        """
+        if every is not None and every < 1:
+            raise ValueError("a piece of a message has at least one token")
+        messages, _, _, placement, encoded, _ = self._prepared(conversation)
+        found: list[Passage] = []
+        for insertion in placement.insertions:
+            if insertion.core_start == insertion.core_stop:
+                continue
+            first, stop = self._tokens_of(insertion, encoded, placement)
+            for start in range(first, stop, every or stop - first):
+                end = min(start + (every or stop - first), stop)
+                characters = slice(
+                    max(encoded.offsets[start][0], insertion.core_start),
+                    min(encoded.offsets[end - 1][1], insertion.core_stop),
+                )
+                role = messages[insertion.message].role
+                found.append(Passage(insertion.message, role, start, end, placement.text[characters]))
+        return tuple(found)
+
+    def _prepared(
+        self, conversation: Conversation
+    ) -> tuple[tuple[Message, ...], int, int, Placement, Encoded, bool]:
+        """The messages; the last user's number and that of the last that is not the assistant's; where all
+        contents stand in the rendered text; its tokens; and whether control strings were made inert."""
+        messages = as_messages(conversation)
+        user = self._last_turn(messages, lambda role: role == "user", "the user")
+        content = self._last_turn(messages, lambda role: role != "assistant", "anyone but the assistant")
+        placement = self._placed(messages, user, content)
+        encoded, made_inert = self._encoded(placement, messages)
+        return messages, user, content, placement, encoded, made_inert
 
     def _last_turn(self, messages: Sequence[Message], is_wanted: Callable[[str], bool], whose: str) -> int:
         numbers = [number for number, message in enumerate(messages) if is_wanted(message.role)]
@@ -134,6 +167,7 @@ class ChatTemplate:
         return numbers[-1]
 
     def _placed(self, messages: Sequence[Message], user: int, content: int) -> Placement:
+        self._check_extras(messages)
         placement = self._placements.place(messages, {user, content})
         if messages[-1].role == "assistant":
             last = [found for found in placement.insertions if found.message == len(messages) - 1]
@@ -152,6 +186,18 @@ class ChatTemplate:
                 placement.text,
             )
         return placement
+
+    def _check_extras(self, messages: Sequence[Message]) -> None:
+        """The template writes tool calls and names: they cannot be kept apart from its own markers."""
+        for number, message in enumerate(messages, start=1):
+            held = next((text for text in message.extra_texts() if self._control.occurs_in(text)), None)
+            if held is not None:
+                raise self._not_proved(f"a tool call or name of message {number} holds control strings", held)
+        if messages[-1].role == "assistant" and messages[-1].calls_tools:
+            raise self._not_proved(
+                "it ends in a tool call of the assistant, after which the tool speaks and not the model",
+                messages[-1].content,
+            )
 
     def _encoded(self, placement: Placement, messages: Sequence[Message]) -> tuple[Encoded, bool]:
         encoded = self._encoder.encode(placement.text)
