@@ -1,13 +1,16 @@
 """An edit changes exactly the tokens in its scope, in every row of a batch, or says that it did not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from latentguard.errors import EditMatchedNothing, LatentGuardError, UnscopedRun
 from latentguard.lm import AddDirection, LanguageModel, ProjectOut
 from latentguard.lm.batch_layout import current_layout
+from latentguard.lm.scope import Scoped
 from tests.lm.tiny import tiny
 
 SHORT = "Sing."
@@ -53,8 +56,35 @@ def test_scale_zero_changes_nothing_bit_for_bit(model: LanguageModel) -> None:
 def test_adding_minus_zero_keeps_the_sign_of_zero() -> None:
     stream = torch.tensor([[[-0.0, 0.0, 1.0]]])
     edit = AddDirection(0, torch.tensor([1.0, 0.0, 2.0]), 0.0)
-    for mask in (torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.bool)):
-        assert torch.equal(edit.applied(stream, mask).view(torch.int32), stream.view(torch.int32))
+    for tokens in (1, 0):
+        found = Scoped(torch.full((1, 1), bool(tokens)), tokens, bool(tokens))
+        changed = edit.applied(stream, found, edit.vector(stream))
+        assert torch.equal(changed.view(torch.int32), stream.view(torch.int32))
+
+
+class _Counting(TorchDispatchMode):
+    """Tensor operations, as torch carries them out."""
+
+    done = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.done += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("scope", ["all", "generated", "prompt"])
+def test_a_step_costs_one_operation_an_edited_block(qwen: LanguageModel, scope: Any) -> None:
+    """A steered step adds one operation at each edited block, and none where no token is in scope."""
+
+    def operations(blocks: int, steps: int) -> int:
+        edits = [AddDirection(slot, _direction(qwen), 0.0, scope) for slot in range(blocks)]
+        with qwen.edited(edits), _Counting() as counting:
+            qwen.generate(["Sing a song.", "Why not?"], max_new_tokens=steps)
+        return counting.done
+
+    for_eight_steps = {blocks: operations(blocks, 10) - operations(blocks, 2) for blocks in (1, 4)}
+    added = for_eight_steps[4] - for_eight_steps[1]
+    assert added == (0 if scope == "prompt" else 8 * 3)
 
 
 IN_SCOPE = {
@@ -80,8 +110,8 @@ def test_an_edit_touches_exactly_the_tokens_in_scope(
     calls: list[tuple[torch.Tensor, torch.Tensor]] = []
     applied = AddDirection.applied
 
-    def watched(edit: AddDirection, stream: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        out = applied(edit, stream, mask)
+    def watched(edit: AddDirection, stream: torch.Tensor, *found: Any) -> torch.Tensor:
+        out = applied(edit, stream, *found)
         layout = current_layout()
         assert layout is not None
         calls.append((layout.index, (out != stream).all(dim=-1)))

@@ -7,7 +7,8 @@ they are about. A call that announces none, while edits are active, is an error 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -36,6 +37,8 @@ class BatchLayout:
 
     index: Int[Tensor, "row token"]
     rows: tuple[Row, ...]
+    scoped: dict[str, Any] = field(default_factory=dict, init=False)
+    """What each scope holds of this call, once it has been asked for (`scope.scoped`)."""
 
     @property
     def prompt_tokens(self) -> Int[Tensor, "row"]:

@@ -9,10 +9,10 @@ applied to the state at one slot, on the tokens of one scope.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from latentguard.lm.scope import Scope
+from latentguard.lm.scope import Scope, Scoped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,14 +29,20 @@ class AddDirection:
         """False where nothing is added: the scale or the whole direction is 0."""
         return self.scale != 0 and bool(self.direction.any())
 
+    def vector(self, like: Tensor) -> Float[Tensor, "hidden"]:
+        """What is added, on the device and in the dtype of `like`; made once and used at every step.
+
+        Adding -0.0 leaves every number as it is, bit for bit; adding +0.0 would turn -0.0 into +0.0.
+        """
+        vector = (self.direction.to(like.device, torch.float32) * self.scale).to(like.dtype)
+        return torch.where(vector != 0, vector, -0.0)
+
     def applied(
-        self, stream: Float[Tensor, "row token hidden"], mask: Bool[Tensor, "row token"]
+        self, stream: Float[Tensor, "row token hidden"], scoped: Scoped, vector: Float[Tensor, "hidden"]
     ) -> Float[Tensor, "row token hidden"]:
-        """The stream with `scale * direction` added where `mask` holds; `stream` itself is not changed."""
-        vector = (self.direction.to(stream.device, torch.float32) * self.scale).to(stream.dtype)
-        # Adding -0.0 leaves every number as it is, bit for bit; adding +0.0 would turn -0.0 into +0.0.
-        nothing = torch.full_like(vector, -0.0)
-        return stream + torch.where(mask[..., None] & (vector != 0), vector, nothing)
+        """The stream with `vector` added where `scoped` holds; `stream` itself is not changed. One operation
+        where every token is in scope, as in a step of generation."""
+        return stream + (vector if scoped.whole else torch.where(scoped.mask[..., None], vector, -0.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,15 +58,18 @@ class ProjectOut:
         """Always: a state without any part along the direction is the exception."""
         return True
 
+    def vector(self, like: Tensor) -> Float[Tensor, "hidden"]:
+        """The unit direction, float32, on the device of `like`; made once and used at every step."""
+        wide = self.direction.to(like.device, torch.float32)
+        return wide / wide.norm()
+
     def applied(
-        self, stream: Float[Tensor, "row token hidden"], mask: Bool[Tensor, "row token"]
+        self, stream: Float[Tensor, "row token hidden"], scoped: Scoped, vector: Float[Tensor, "hidden"]
     ) -> Float[Tensor, "row token hidden"]:
-        """The stream without its part along the direction where `mask` holds; computed in float32."""
-        unit = self.direction.to(stream.device, torch.float32)
-        unit = unit / unit.norm()
+        """The stream without its part along `vector` where `scoped` holds; computed in float32."""
         wide = stream.float()
-        without = wide - (wide @ unit)[..., None] * unit
-        return torch.where(mask[..., None], without.to(stream.dtype), stream)
+        without = (wide - (wide @ vector)[..., None] * vector).to(stream.dtype)
+        return without if scoped.whole else torch.where(scoped.mask[..., None], without, stream)
 
 
 def check_direction(edit: "AddDirection | ProjectOut", n_blocks: int, hidden_size: int) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -21,7 +22,7 @@ from latentguard.lm.blocks import Blocks, entering, stream_of, with_entering, wi
 from latentguard.lm.edit import AddDirection, ProjectOut, check_direction
 from latentguard.lm.head_edit import ReplaceHeads, ScaleHeads, check_heads
 from latentguard.lm.heads import HeadSite
-from latentguard.lm.scope import scope_mask
+from latentguard.lm.scope import scoped
 
 Edit = AddDirection | ProjectOut | ScaleHeads | ReplaceHeads
 Sites = Sequence[HeadSite | None]
@@ -101,7 +102,7 @@ def placed(blocks: Blocks, edits: Sequence[Edit], hidden_size: int, sites: Sites
     for edit in edits:
         if isinstance(edit, AddDirection | ProjectOut):
             check_direction(edit, len(blocks), hidden_size)
-            found.append(Placed(edit, edit.slot, None, partial(_on_stream, edit)))
+            found.append(Placed(edit, edit.slot, None, partial(_on_stream, edit, {})))
             continue
         check_heads(edit, sites)
         for block in sorted({block for block, _ in edit.heads}):
@@ -111,19 +112,27 @@ def placed(blocks: Blocks, edits: Sequence[Edit], hidden_size: int, sites: Sites
     return tuple(found)
 
 
-def _on_stream(edit: AddDirection | ProjectOut, stream: Tensor, layout: BatchLayout) -> tuple[Tensor, int]:
-    mask = scope_mask(edit.scope, layout)
-    touched = int(mask.sum())
-    return (edit.applied(stream, mask) if touched else stream), touched
+def _on_stream(
+    edit: AddDirection | ProjectOut,
+    vectors: dict[tuple[torch.device, torch.dtype], Tensor],
+    stream: Tensor,
+    layout: BatchLayout,
+) -> tuple[Tensor, int]:
+    found = scoped(edit.scope, layout)
+    if not found.tokens:
+        return stream, 0
+    kind = (stream.device, stream.dtype)
+    if kind not in vectors:
+        vectors[kind] = edit.vector(stream)
+    return edit.applied(stream, found, vectors[kind]), found.tokens
 
 
 def _on_heads(
     edit: ScaleHeads | ReplaceHeads, site: HeadSite, block: int, given: Tensor, layout: BatchLayout
 ) -> tuple[Tensor, int]:
     if isinstance(edit, ScaleHeads):
-        mask = scope_mask(edit.scope, layout)
-        touched = int(mask.sum())
-        return (edit.applied(given, mask, site, block) if touched else given), touched
+        found = scoped(edit.scope, layout)
+        return (edit.applied(given, found.mask, site, block) if found.tokens else given), found.tokens
     of = layout.rows[0].of
     if edit.values.shape[0] not in (1, of):
         raise LatentGuardError(

@@ -1,5 +1,6 @@
 """The tokens of a running batch that an edit is about, by name."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from jaxtyping import Bool
@@ -13,12 +14,31 @@ Scope = Literal["prompt", "context", "generated", "all"]
 `ChatTemplate.render`). `generated`: the tokens after the prompt. `all`: every token."""
 
 
-def scope_mask(scope: Scope, layout: BatchLayout) -> Bool[Tensor, "row token"]:
-    """Which tokens of a running batch are in scope. Padding never is.
+@dataclass(frozen=True, slots=True, eq=False)
+class Scoped:
+    """Which tokens of one running batch are in a scope. Padding never is."""
+
+    mask: Bool[Tensor, "row token"]
+    tokens: int
+    whole: bool
+    """Every token of the batch is in scope, and none is padding."""
+
+
+def scoped(scope: Scope, layout: BatchLayout) -> Scoped:
+    """The tokens in scope, found once for a batch however many blocks are edited.
 
     Raises `EditMatchedNothing` where no token stands before a prompt's `context_end`, and `LatentGuardError`
     where a prompt was rendered without one.
     """
+    found = layout.scoped.get(scope)
+    if found is None:
+        mask = _mask(scope, layout)
+        tokens = int(mask.sum())
+        found = layout.scoped[scope] = Scoped(mask, tokens, tokens == mask.numel())
+    return found
+
+
+def _mask(scope: Scope, layout: BatchLayout) -> Bool[Tensor, "row token"]:
     real = layout.index >= 0
     prompt = real & (layout.index < layout.prompt_tokens[:, None])
     match scope:
