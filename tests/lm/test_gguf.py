@@ -18,8 +18,8 @@ from tests.lm.templates import CHATML, byte_level
 from tests.lm.tiny import tiny_module
 
 
-def _written(path: Path, file_type: int | None) -> Path:
-    writer = gguf.GGUFWriter(path, "llama")
+def _written(path: Path, file_type: int | None, architecture: str = "llama") -> Path:
+    writer = gguf.GGUFWriter(path, architecture)
     writer.add_array("tokenizer.ggml.tokens", ["a", "bé", "c" * 300])
     writer.add_array("tokenizer.ggml.scores", [0.5, 1.5, -2.0])
     writer.add_array("some.flags", [True, False])
@@ -221,6 +221,14 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 no model")
     with pytest.raises(ModelNotFound, match=r"model\.gguf"):
         reading.file_type(path)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "clip", "of-tomorrow"])
+def test_an_architecture_that_transformers_does_not_read_is_refused_by_name(
+    tmp_path: Path, architecture: str
+) -> None:
+    with pytest.raises(ModelNotSupported, match=f"architecture {architecture}"):
+        load(_written(tmp_path / "model.gguf", 0, architecture))
 
 
 def test_a_cut_off_header_is_refused(tmp_path: Path) -> None:

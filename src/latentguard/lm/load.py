@@ -15,6 +15,7 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.quantizers.auto import AutoHfQuantizer
 
 from latentguard._paths import existing_path
 from latentguard._text import inert
@@ -67,6 +68,7 @@ def load(
                 f"{source.name} is an encoder-decoder; only decoder chat models are read."
             )
         quantisation = stated or _quantisation(config)
+        _require_known(source, config)
         tokenizer = _from(AutoTokenizer, source, config=config, **options)
 
         def weights(of: torch.dtype | str) -> Any:
@@ -168,8 +170,14 @@ def _from(loader: Any, source: Source, **options: Any) -> Any:
     except ImportError as error:
         if source.gguf and "gguf" in str(error).lower():
             raise _needs_gguf(source) from error
-        raise
+        raise _needs_package(source, options.get("config"), error) from error
     except unreadable as error:
+        if source.gguf and "GGUF model with architecture" in str(error):
+            raise ModelNotSupported(
+                f"{inert(source.name)} holds an architecture whose GGUF files transformers "
+                f"{transformers.__version__} does not read.\n  {inert(str(error), limit=300)}\n"
+                "  Give the model's safetensors weights."
+            ) from error
         raise _not_found(source, error) from error
 
 
@@ -186,6 +194,28 @@ def _needs_gguf(source: Source) -> ModelNotSupported:
     return ModelNotSupported(
         f"reading {inert(source.name)} needs the gguf package.\n  pip install 'latentguard[gguf]'"
     )
+
+
+def _needs_package(source: Source, config: Any, error: ImportError) -> ModelNotSupported:
+    """Most often what reads weights that are stored quantised: each way of it has a package of its own."""
+    stored = _quantisation(config)
+    how = "needs a package that is not installed" if stored is None else f"is stored quantised ({stored})"
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return ModelNotSupported(
+        f"{inert(source.name)} {how}.\n  transformers says: {inert(said[0], limit=300)}\n"
+        "  Install what it asks for, or give the unquantised weights of this model."
+    )
+
+
+def _require_known(source: Source, config: Any) -> None:
+    """Raise `ModelNotSupported` for stored weights that are quantised in a way which transformers ignores."""
+    quantisation = _quantisation(config)
+    if quantisation is not None and not AutoHfQuantizer.supports_quant_method(_settings(config)):
+        raise ModelNotSupported(
+            f"{inert(source.name)} is stored quantised ({inert(quantisation, limit=60)}), which transformers "
+            f"{transformers.__version__} does not read.\n"
+            "  Give the unquantised weights of this model, or install a release that reads it."
+        )
 
 
 def _not_found(source: Source, error: Exception) -> ModelNotFound:
@@ -213,11 +243,16 @@ def _gguf_type(source: Source, revision: str | None) -> str | None:
 
 def _quantisation(config: Any) -> str | None:
     """How the stored weights are quantised, if the config says that they are."""
-    settings = getattr(config, "quantization_config", None)
+    settings = _settings(config)
     if not settings:
         return None
-    fields = settings if isinstance(settings, dict) else settings.to_dict()
-    return str(fields.get("quant_method", "quantised"))
+    method = settings.get("quant_method", "quantised")
+    return str(getattr(method, "value", method))
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    settings = getattr(config, "quantization_config", None) or {}
+    return settings if isinstance(settings, dict) else settings.to_dict()
 
 
 def _device(device: str) -> torch.device:

@@ -1,0 +1,123 @@
+"""Checkpoints whose weights are stored quantised load to the numbers they stand for, or are refused by name.
+
+A package that is installed here may not be elsewhere: what is refused for the want of one names it.
+"""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from latentguard.errors import ModelNotSupported
+from latentguard.lm import load
+from tests.lm.templates import CHATML, byte_level
+from tests.lm.tiny import SETTINGS, random_module, tiny_module
+
+FP4 = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6])
+"""The sixteen numbers of e2m1 (OCP Microscaling Formats 1.0, section 5.3.3)."""
+
+
+def stored(folder: Path, module: Any, settings: dict[str, Any]) -> Path:
+    """The checkpoint of `module`, whose config says that it is quantised."""
+    module.save_pretrained(folder)
+    byte_level(CHATML).save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": settings}))
+    return folder
+
+
+def qwen(folder: Path, settings: dict[str, Any]) -> Path:
+    return stored(folder, tiny_module("Qwen3", vocab_size=len(byte_level(CHATML))), settings)
+
+
+def differ(model: Any, wanted: dict[str, torch.Tensor]) -> list[str]:
+    """Which of the wanted weights the loaded model does not hold exactly."""
+    held = model.module.state_dict()
+    return [name for name, value in wanted.items() if not torch.equal(held[name].float(), value)]
+
+
+def test_fp8_is_unpacked_exactly_and_named(tmp_path: Path) -> None:
+    """Blocks of e4m3 with a scale each, as DeepSeek-V3 and Qwen3 ship them."""
+    folder = qwen(
+        tmp_path, {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}
+    )
+    tensors = load_file(folder / "model.safetensors")
+    wanted = {}
+    for name in [name for name in tensors if "proj" in name]:
+        scale = tensors[name].abs().max() / 448
+        tensors[name] = (tensors[name] / scale).to(torch.float8_e4m3fn)
+        tensors[f"{name}_scale_inv"] = scale.reshape(1, 1)
+        wanted[name] = tensors[name].float() * scale
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    model = load(folder, device="cpu", dtype="float32")
+    assert model.quantisation == "fp8"
+    assert "quantised (fp8)" in model.notes[0]
+    assert len(wanted) == 4 * 7
+    assert differ(model, wanted) == []
+    assert model.identity().quantisation == "fp8"
+
+
+def test_mxfp4_is_unpacked_exactly_and_named(tmp_path: Path) -> None:
+    """Experts as gpt-oss ships them: blocks of 32 four-bit numbers, two a byte, under a power of two."""
+    config = transformers.GptOssConfig(
+        **{
+            **SETTINGS,
+            "vocab_size": len(byte_level(CHATML)),
+            "hidden_size": 64,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "head_dim": 16,
+            "num_local_experts": 4,
+            "num_experts_per_tok": 2,
+        }
+    )
+    folder = stored(tmp_path, random_module(config), {"quant_method": "mxfp4"})
+    tensors = load_file(folder / "model.safetensors")
+    draw = torch.Generator().manual_seed(0)
+    wanted = {}
+    for name in [name for name in tensors if name.endswith(("experts.gate_up_proj", "experts.down_proj"))]:
+        experts, inner, outer = tensors.pop(name).shape
+        packed = torch.randint(0, 256, (experts, outer, inner // 32, 16), generator=draw, dtype=torch.uint8)
+        powers = torch.randint(120, 126, (experts, outer, inner // 32), generator=draw, dtype=torch.uint8)
+        tensors |= {f"{name}_blocks": packed, f"{name}_scales": powers}
+        pairs = torch.stack([FP4[(packed & 15).long()], FP4[(packed >> 4).long()]], dim=-1).flatten(-2)
+        scaled = pairs * torch.exp2(powers.float() - 127)[..., None]
+        wanted[name] = scaled.flatten(-2).transpose(1, 2)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    model = load(folder, device="cpu", dtype="float32")
+    assert model.quantisation == "mxfp4"
+    assert len(wanted) == 4
+    assert differ(model, wanted) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "package"),
+    [
+        ({"quant_method": "gptq", "bits": 4, "group_size": 128}, "optimum"),
+        ({"quant_method": "awq", "bits": 4, "group_size": 128, "version": "gemm"}, "gptqmodel"),
+        ({"quant_method": "compressed-tensors", "config_groups": {}}, "compressed_tensors"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes"),
+        ({"quant_method": "torchao", "quant_type": "int8_weight_only"}, "torchao"),
+        ({"quant_method": "hqq", "quant_config": {}}, "hqq"),
+    ],
+    ids=lambda value: value["quant_method"] if isinstance(value, dict) else value,
+)
+def test_what_needs_a_package_that_is_missing_is_refused_by_name(
+    tmp_path: Path, settings: dict[str, Any], package: str
+) -> None:
+    if find_spec(package) is not None:
+        pytest.skip(f"{package} is installed")
+    with pytest.raises(ModelNotSupported) as refused:
+        load(qwen(tmp_path, settings), device="cpu", dtype="float32")
+    assert f"quantised ({settings['quant_method']})" in str(refused.value)
+    assert "unquantised weights" in str(refused.value)
+
+
+def test_a_quantisation_that_transformers_would_ignore_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotSupported, match=r"quantised \(of-tomorrow\)"):
+        load(qwen(tmp_path, {"quant_method": "of-tomorrow"}), device="cpu", dtype="float32")
