@@ -1,0 +1,89 @@
+"""What does reading cost beside the bare forward pass that it needs?
+
+floor: the decoder over length-sorted, right-padded batches of the same token budget, without its output head.
+"""
+
+from typing import Any
+
+import torch
+from harness import Report, arguments, compared, lengths, sentences, subject
+
+from latentguard.lm import LanguageModel
+
+POSITIONS = ("t_inst", "t_post_inst")
+PADDED_TOKENS = 1024
+
+
+def sorted_batches(ids: list[tuple[int, ...]]) -> list[list[int]]:
+    """Row numbers by length, in batches of at most `PADDED_TOKENS`."""
+    batches: list[list[int]] = []
+    for row in sorted(range(len(ids)), key=lambda row: len(ids[row])):
+        if not batches or (len(batches[-1]) + 1) * len(ids[row]) > PADDED_TOKENS:
+            batches.append([])
+        batches[-1].append(row)
+    return batches
+
+
+def padded(ids: list[tuple[int, ...]]) -> dict[str, torch.Tensor]:
+    width = max(map(len, ids))
+    rows = torch.tensor([[*row, *[0] * (width - len(row))] for row in ids])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
+    return {"input_ids": rows, "attention_mask": mask}
+
+
+def floor(model: LanguageModel, ids: list[tuple[int, ...]]) -> None:
+    with torch.no_grad():
+        for batch in sorted_batches(ids):
+            model.blocks.decoder(**padded([ids[row] for row in batch]), use_cache=False)
+
+
+def as_people_write_it(model: LanguageModel, ids: list[tuple[int, ...]], rows: int) -> torch.Tensor:
+    """`output_hidden_states=True`, unsorted, with the output head: every slot at the last token."""
+    read: list[torch.Tensor] = []
+    with torch.no_grad():
+        for start in range(0, len(ids), rows):
+            batch = ids[start : start + rows]
+            out: Any = model.module(**padded(batch), output_hidden_states=True)
+            states = torch.stack(out.hidden_states, dim=2)
+            read += [states[row, len(one) - 1] for row, one in enumerate(batch)]
+    return torch.stack(read)
+
+
+def main() -> None:
+    given = arguments(str(__doc__), repeats=5)
+    model = subject(given)
+    rendered = [model.render(text) for text in sentences(model, lengths())]
+    ids = [one.ids for one in rendered]
+    half = model.n_blocks // 2
+
+    ours = model.capture(rendered, positions=("t_post_inst",)).tensor[:, 0]
+    for rows in (16, 1):
+        plain = as_people_write_it(model, ids, rows)
+        # Slot L of transformers' list has passed the final norm; ours has not.
+        torch.testing.assert_close(ours[:, :-1], plain[:, :-1], rtol=1e-3, atol=1e-3)
+
+    variants = {
+        "floor": lambda: floor(model, ids),
+        "two positions, all slots": lambda: model.capture(rendered, positions=POSITIONS),
+        "running means of two groups": lambda: model.means(
+            rendered, [row % 2 for row in range(len(ids))], positions=POSITIONS
+        ),
+        "all heads at the last position": lambda: model.capture_heads(rendered, positions=("t_post_inst",)),
+        f"one slot at half depth ({half})": lambda: model.capture(
+            rendered, positions=POSITIONS, slots=[half]
+        ),
+        "output_hidden_states, batches of 16": lambda: as_people_write_it(model, ids, 16),
+        "output_hidden_states, one at a time": lambda: as_people_write_it(model, ids, 1),
+    }
+    bounds = dict(zip(list(variants)[1:5], (1.05, 1.05, 1.10, half / model.n_blocks + 0.05), strict=True))
+    report = Report("reading 80 prompts, beside the bare forward", "quartiles")
+    report.lines = compared(variants, repeats=given.repeats, against="floor", bounds=bounds)
+    report.notes.append(
+        f"{len(ids)} prompts of {sum(map(len, ids)) / len(ids):.0f} tokens in the mean, the template's own "
+        "included. The template's opening is run once; the floor runs it for every prompt."
+    )
+    report.write("capture", model, given)
+
+
+if __name__ == "__main__":
+    main()

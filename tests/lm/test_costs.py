@@ -1,0 +1,126 @@
+"""What a job costs, counted: block by block, the tokens that run, padding included. No clock is asked.
+
+The bounds are those of `benchmarks/`, where the same jobs are timed on a real model.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from latentguard.lm import AddDirection, LanguageModel, Rendered
+from tests.lm.tiny import tiny
+
+DEPTH = 24
+BUDGET = 1024
+"""Padded tokens a batch on a CPU."""
+
+
+@pytest.fixture(scope="module")
+def deep() -> LanguageModel:
+    """As many blocks as the real 0.5B."""
+    return tiny("Qwen2", num_hidden_layers=DEPTH)
+
+
+@pytest.fixture(scope="module")
+def prompts(deep: LanguageModel) -> list[Rendered]:
+    """64 prompts of log-normal length and 16 long ones, with nothing in common but the template."""
+    draw = np.random.default_rng(0)
+    lengths = [*draw.lognormal(3.1, 0.6, 64), *draw.lognormal(5.1, 0.6, 16)]
+    letters = list("abcdefghijklmnopqrstuvwxyz ")
+    return [deep.render("x" + "".join(draw.choice(letters, max(2, int(length))))) for length in lengths]
+
+
+@contextmanager
+def counted(model: LanguageModel) -> Generator[dict[str, int]]:
+    """Tokens times blocks that run inside the block, and calls of the decoder and of the output head."""
+    found = {"work": 0, "decoder": 0, "head": 0}
+
+    def block(_: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        stream = arguments[0] if arguments else keywords["hidden_states"]
+        found["work"] += stream.shape[0] * stream.shape[1]
+
+    def call(name: str) -> Callable[..., None]:
+        return lambda *_: found.update({name: found[name] + 1})
+
+    handles = [layer.register_forward_pre_hook(block, with_kwargs=True) for layer in model.blocks.layers]
+    handles.append(model.blocks.decoder.register_forward_pre_hook(call("decoder")))
+    handles.append(model.blocks.unembedding.register_forward_pre_hook(call("head")))
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def floor(prompts: list[Rendered]) -> int:
+    """Length-sorted, right-padded batches of the same budget through every block."""
+    batches: list[list[int]] = []
+    for length in sorted(len(prompt.ids) for prompt in prompts):
+        if not batches or (len(batches[-1]) + 1) * length > BUDGET:
+            batches.append([])
+        batches[-1].append(length)
+    return DEPTH * sum(len(batch) * max(batch) for batch in batches)
+
+
+JOBS: dict[str, tuple[Callable[[LanguageModel, list[Rendered]], object], float]] = {
+    "two positions, all slots": (
+        lambda model, prompts: model.capture(prompts, positions=("t_inst", "t_post_inst")),
+        1.05,
+    ),
+    "running means": (lambda model, prompts: model.means(prompts, [0] * len(prompts)), 1.05),
+    "all heads": (lambda model, prompts: model.capture_heads(prompts, positions=("t_post_inst",)), 1.10),
+    "one slot at half depth": (
+        lambda model, prompts: model.capture(prompts, positions=("t_post_inst",), slots=[DEPTH // 2]),
+        0.55,
+    ),
+    "one slot at a quarter": (
+        lambda model, prompts: model.capture(prompts, positions=("t_post_inst",), slots=[DEPTH // 4]),
+        0.30,
+    ),
+}
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_reading_costs_no_more_than_the_bare_forward(
+    deep: LanguageModel, prompts: list[Rendered], job: str
+) -> None:
+    run, bound = JOBS[job]
+    with counted(deep) as found:
+        run(deep, prompts)
+    assert 0 < found["work"] <= bound * floor(prompts)
+    assert found["head"] == 0, "no output head"
+
+
+def test_a_shared_system_prompt_is_run_once(deep: LanguageModel) -> None:
+    system = {"role": "system", "content": "Answer in one short sentence. " * 12}
+    rendered = [deep.render([system, {"role": "user", "content": f"{n} rivers?"}]) for n in range(10, 50)]
+    with counted(deep) as found:
+        deep.capture(rendered, positions=("t_post_inst",))
+    own = sum(len(prompt.ids) for prompt in rendered)
+    assert len(rendered[0].ids) > 100
+    assert found["work"] < DEPTH * own / 5
+
+
+def test_a_sweep_over_the_blocks_costs_little_more_than_half_its_runs(deep: LanguageModel) -> None:
+    """L edited runs, one a block: each from its own block on, so that L/2 + 2 whole runs are enough."""
+    prompt = deep.render("Name a river.")
+    edits = [[AddDirection(slot, torch.ones(deep.hidden_size))] for slot in range(DEPTH)]
+    with counted(deep) as found:
+        deep.edited_logits(prompt, edits, at_once=32)
+    assert found["work"] <= (DEPTH / 2 + 2) * DEPTH * len(prompt.ids)
+    assert found["work"] <= 0.60 * DEPTH * DEPTH * len(prompt.ids)
+
+
+def test_a_step_of_a_reply_runs_one_token_a_row(deep: LanguageModel) -> None:
+    prompts = ["Name a river.", "Name a long river in the north.", "Why?"]
+    with counted(deep) as found:
+        replies = deep.generate(prompts, max_new_tokens=6)
+    with counted(deep) as first:
+        deep.generate(prompts, max_new_tokens=1)
+    later = sum(len(reply.ids) for reply in replies) - len(replies)
+    assert found["work"] - first["work"] == DEPTH * later
+    assert found["decoder"] - first["decoder"] == max(len(reply.ids) for reply in replies) - 1
