@@ -1,4 +1,4 @@
-"""How far does memory grow beside the model's own while two positions of 10,000 prompts are read at one slot?"""
+"""How far does memory grow beside the model's own while 10,000 prompts are read at one slot?"""
 
 import argparse
 import json

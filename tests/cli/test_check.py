@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from latentguard.lm.proof import Proof
+from latentguard.lm.proof.at_load import Proof
 
 
 def test_every_check_and_every_capability_is_printed(latentguard, tiny_folder):

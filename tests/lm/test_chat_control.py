@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentguard.errors import PositionNotProved
-from latentguard.lm._control import ControlTokens
-from latentguard.lm._encoder import Encoder
 from latentguard.lm.chat import ChatTemplate, Message
+from latentguard.lm.chat.control import ControlTokens
+from latentguard.lm.chat.encoder import Encoder
 from tests.lm.templates import (
     CHATML,
     FAMILIES,

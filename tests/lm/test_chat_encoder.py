@@ -2,7 +2,7 @@
 
 import pytest
 
-from latentguard.lm._encoder import Encoder
+from latentguard.lm.chat.encoder import Encoder
 from tests.lm.templates import CHATML, byte_level, sentencepiece_like
 
 TEXT = "<|im_start|>user\nHow do I 🍞 bake bread? 面包<|im_end|>\n<|im_start|>assistant\n"

@@ -385,7 +385,7 @@ def test_the_date_is_that_of_the_day_on_which_the_template_was_made(monkeypatch:
         def today(cls):
             return cls(2026, 1, cls.number)
 
-    monkeypatch.setattr("latentguard.lm.chat.datetime.date", Clock)
+    monkeypatch.setattr("latentguard.lm.chat.chat_template.datetime.date", Clock)
     dated = ChatTemplate(byte_level(DATED))
     before = dated.render("Name a river").text
     Clock.number = 2

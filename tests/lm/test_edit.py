@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from latentguard.errors import EditMatchedNothing, LatentGuardError, UnscopedRun
 from latentguard.lm import AddDirection, LanguageModel, ProjectOut
 from latentguard.lm.batch_layout import current_layout
-from latentguard.lm.scope import Scoped
+from latentguard.lm.edits.scope import Scoped
 from tests.lm.tiny import tiny
 
 SHORT = "Sing."

@@ -1,5 +1,7 @@
 """The load-time proof passes on real architectures and fails where something is not what it seems."""
 
+from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +14,7 @@ from latentguard.errors import ModelNotSupported
 from latentguard.lm import AddDirection, LanguageModel
 from latentguard.lm.blocks import LogitMap, find_blocks
 from latentguard.lm.capture import Reader
-from latentguard.lm.proof import prove
+from latentguard.lm.proof.at_load import prove
 from tests.lm.templates import CHATML, byte_level
 from tests.lm.tiny import tiny, tiny_module
 
@@ -133,8 +135,11 @@ def test_a_shared_beginning_that_goes_wrong_is_not_shared(monkeypatch: pytest.Mo
 
 def test_edits_that_reach_other_tokens_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     applied = AddDirection.applied
+    everywhere = partial(replace, whole=True)
     monkeypatch.setattr(
-        AddDirection, "applied", lambda self, stream, mask: applied(self, stream, torch.ones_like(mask))
+        AddDirection,
+        "applied",
+        lambda self, stream, scoped, vector: applied(self, stream, everywhere(scoped), vector),
     )
     model = tiny("Llama")
     assert "no other token" in model.proof.refusals["edits"]
@@ -144,7 +149,7 @@ def test_edits_that_reach_other_tokens_are_refused(monkeypatch: pytest.MonkeyPat
 
 
 def test_edits_that_the_model_does_not_run_on_with_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AddDirection, "applied", lambda self, stream, mask: stream)
+    monkeypatch.setattr(AddDirection, "applied", lambda self, stream, scoped, vector: stream)
     assert "is read there" in tiny("Llama").proof.refusals["edits"]
 
 

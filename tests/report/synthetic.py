@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from latentguard.guard import Estimate
 from latentguard.lm import Identity, ProofRecord
-from latentguard.lm.proof_record import CheckRecord
+from latentguard.lm.proof.record import CheckRecord
 from latentguard.report.schema import (
     CELLS,
     Audit,

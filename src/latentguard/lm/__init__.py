@@ -4,20 +4,20 @@ It knows nothing of harm or refusal. `load` proves a model part by part; `Langua
 proved positions, captures hidden states, edits them and generates.
 """
 
-from latentguard.lm._rendered import Position
 from latentguard.lm.chat import ChatTemplate, Conversation, Message, Passage, Rendered, as_messages
-from latentguard.lm.checks import Check
-from latentguard.lm.edit import AddDirection, ProjectOut
+from latentguard.lm.chat.rendered import Position
+from latentguard.lm.edits.direction import AddDirection, ProjectOut
+from latentguard.lm.edits.heads import Head, ReplaceHeads, ScaleHeads
+from latentguard.lm.edits.in_force import Edit
+from latentguard.lm.edits.scope import Scope
 from latentguard.lm.fingerprint import Identity
 from latentguard.lm.followed import EndsRows, Followed
 from latentguard.lm.generate import Generation
-from latentguard.lm.head_edit import Head, ReplaceHeads, ScaleHeads
-from latentguard.lm.in_force import Edit
 from latentguard.lm.load import load
 from latentguard.lm.model import LanguageModel
-from latentguard.lm.proof import Proof
-from latentguard.lm.proof_record import ProofRecord
-from latentguard.lm.scope import Scope
+from latentguard.lm.proof.at_load import Proof
+from latentguard.lm.proof.checks import Check
+from latentguard.lm.proof.record import ProofRecord
 from latentguard.lm.states import HeadStates, States
 from latentguard.lm.watching import Watcher
 

@@ -1,7 +1,7 @@
 """What the tokens of a running batch are: which prompt's, at which index, padding or not.
 
 Every run of this package announces its layout before it calls the model, so that edits know the tokens
-they are about. A call that announces none, while edits are active, is an error (`edit.py`).
+they are about. A call that announces none, while edits are active, is an error (`edits/in_force.py`).
 """
 
 from collections.abc import Generator, Sequence
@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from latentguard.lm._rendered import Rendered
+from latentguard.lm.chat.rendered import Rendered
 
 _CURRENT: "ContextVar[BatchLayout | None]" = ContextVar("latentguard_layout", default=None)
 

@@ -1,7 +1,7 @@
 """One adapter for every decoder: where its blocks, attention output projections, norm and unembedding are.
 
 Found by structure (the module list as long as the config says, the norm that runs after it), never by a
-table of names, and believed only after `proof.py` has shown each part to be what it is taken for.
+table of names, and believed only after `proof/` has shown each part to be what it is taken for.
 """
 
 from collections.abc import Callable

@@ -21,7 +21,7 @@ from latentguard.lm.batches import Family, halves, next_batch, padded_tokens, pl
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.chat import Rendered
-from latentguard.lm.in_force import any_changing, every_edit_must_match
+from latentguard.lm.edits.in_force import any_changing, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run, spreading
 from latentguard.lm.states import Sink
 from latentguard.lm.taps import Take, Tap

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from transformers import LogitsProcessor
 
 from latentguard.errors import RunNotFollowed
-from latentguard.lm._rendered import Position, Rendered
 from latentguard.lm.batch_layout import current_layout, padded
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.capture import Reader
+from latentguard.lm.chat.rendered import Position, Rendered
 from latentguard.lm.states import States, gather_states
 from latentguard.lm.taps import slot_taps
 

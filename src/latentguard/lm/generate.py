@@ -19,7 +19,7 @@ from latentguard.lm.batch_layout import Row
 from latentguard.lm.batches import batches, plan, shared_beginning
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.chat import Rendered
-from latentguard.lm.in_force import any_changing, every_edit_must_match
+from latentguard.lm.edits.in_force import any_changing, every_edit_must_match
 from latentguard.lm.runs import Segment, beginning, run
 from latentguard.lm.watching import Reading, Watch
 

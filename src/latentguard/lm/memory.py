@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from latentguard.lm._rendered import Rendered
+from latentguard.lm.chat.rendered import Rendered
+from latentguard.lm.edits.in_force import any_active
 from latentguard.lm.fingerprint import Identity
-from latentguard.lm.in_force import any_active
 from latentguard.lm.remembered import Capture, Remembered, beginning_key
 from latentguard.lm.states import Sink
 from latentguard.lm.watching import Reading

@@ -15,18 +15,18 @@ from latentguard._progress import Progress, silent
 from latentguard.errors import ModelNotSupported
 from latentguard.lm import capture as _capture
 from latentguard.lm import generate as _generate
-from latentguard.lm._rendered import Position
 from latentguard.lm.blocks import find_blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.chat import ChatTemplate, Conversation, Rendered
+from latentguard.lm.chat.rendered import Position
+from latentguard.lm.edits.heads import ReplaceHeads, ScaleHeads
+from latentguard.lm.edits.in_force import Edit, any_active, edited
 from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fingerprint
 from latentguard.lm.followed import Followed, following
 from latentguard.lm.generate import Ending, Generation, Prefill, Sampling
-from latentguard.lm.head_edit import ReplaceHeads, ScaleHeads
 from latentguard.lm.heads import HeadSite, chosen_sites
-from latentguard.lm.in_force import Edit, any_active, edited
 from latentguard.lm.memory import Memory
-from latentguard.lm.proof import prove
+from latentguard.lm.proof.at_load import prove
 from latentguard.lm.resume import resumed_logits
 from latentguard.lm.slots import chosen_slots
 from latentguard.lm.states import HeadStates, Sink, States, gather_means, gather_states

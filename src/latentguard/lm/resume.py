@@ -18,12 +18,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from latentguard.lm._rendered import Rendered
 from latentguard.lm.batch_layout import BatchLayout, Row
 from latentguard.lm.blocks import Blocks, entering, stream_of, with_entering
-from latentguard.lm.head_edit import ReplaceHeads
+from latentguard.lm.chat.rendered import Rendered
+from latentguard.lm.edits.heads import ReplaceHeads
+from latentguard.lm.edits.in_force import Edit, Placed, at_input, placed
 from latentguard.lm.heads import HeadSite
-from latentguard.lm.in_force import Edit, Placed, at_input, placed
 from latentguard.lm.runs import Segment, beginning, run
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from latentguard.lm._rendered import Position
-from latentguard.lm.head_edit import Head
+from latentguard.lm.chat.rendered import Position
+from latentguard.lm.edits.heads import Head
 
 Sink = Callable[[int, "Int[Tensor, ' read']", "Float[Tensor, ' read hidden']"], None]
 """Takes (number of the tap, flat targets prompt * positions + position, states)."""

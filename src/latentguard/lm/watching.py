@@ -11,9 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from latentguard.lm._rendered import Position, Rendered
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.capture import Reader
+from latentguard.lm.chat.rendered import Position, Rendered
 from latentguard.lm.states import Sink, States, gather_states
 from latentguard.lm.taps import slot_taps
 

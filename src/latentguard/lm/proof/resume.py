@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from latentguard.lm._rendered import Rendered
 from latentguard.lm.batch_layout import Row
 from latentguard.lm.blocks import Blocks
-from latentguard.lm.checks import Check, gap
-from latentguard.lm.edit import AddDirection
-from latentguard.lm.head_edit import ReplaceHeads, ScaleHeads
+from latentguard.lm.chat.rendered import Rendered
+from latentguard.lm.edits.direction import AddDirection
+from latentguard.lm.edits.heads import ReplaceHeads, ScaleHeads
+from latentguard.lm.edits.in_force import Edit, edited
 from latentguard.lm.heads import HeadSite
-from latentguard.lm.in_force import Edit, edited
+from latentguard.lm.proof.checks import Check, gap
 from latentguard.lm.resume import resumed_logits
 from latentguard.lm.runs import beginning, run
 

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from latentguard.lm._rendered import Position
 from latentguard.lm.batch_layout import BatchLayout
+from latentguard.lm.chat.rendered import Position
+from latentguard.lm.edits.scope import Scope
 from latentguard.lm.heads import FlatInput, HeadSite
-from latentguard.lm.scope import Scope
 
 Head = tuple[int, int]
 """(block, head), both counted from 0."""

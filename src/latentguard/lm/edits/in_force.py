@@ -19,10 +19,10 @@ from torch.utils.hooks import RemovableHandle
 from latentguard.errors import EditMatchedNothing, LatentGuardError, UnscopedRun
 from latentguard.lm.batch_layout import BatchLayout, current_layout
 from latentguard.lm.blocks import Blocks, entering, stream_of, with_entering, with_stream
-from latentguard.lm.edit import AddDirection, ProjectOut, check_direction
-from latentguard.lm.head_edit import ReplaceHeads, ScaleHeads, check_heads
+from latentguard.lm.edits.direction import AddDirection, ProjectOut, check_direction
+from latentguard.lm.edits.heads import ReplaceHeads, ScaleHeads, check_heads
+from latentguard.lm.edits.scope import scoped
 from latentguard.lm.heads import HeadSite
-from latentguard.lm.scope import scoped
 
 Edit = AddDirection | ProjectOut | ScaleHeads | ReplaceHeads
 Sites = Sequence[HeadSite | None]

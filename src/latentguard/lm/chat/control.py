@@ -22,9 +22,9 @@ from tokenizers import AddedToken, Tokenizer
 
 from latentguard._text import inert
 from latentguard.errors import PositionNotProved
-from latentguard.lm._encoder import Encoded, Encoder, encode, untruncated
-from latentguard.lm._messages import Message
-from latentguard.lm._spans import Insertion
+from latentguard.lm.chat.encoder import Encoded, Encoder, encode, untruncated
+from latentguard.lm.chat.messages import Message
+from latentguard.lm.chat.spans import Insertion
 
 _BRACKETS = frozenset("<>[]|｜")
 # Gemma has HTML tags as added tokens. Not `<s>` and `</s>`: elsewhere they begin and end a text.

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentguard.lm.scope import Scope, Scoped
+from latentguard.lm.edits.scope import Scope, Scoped
 
 
 @dataclass(frozen=True, slots=True, eq=False)

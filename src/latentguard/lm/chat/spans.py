@@ -16,8 +16,8 @@ from itertools import pairwise
 
 from latentguard._text import inert
 from latentguard.errors import PositionNotProved
-from latentguard.lm._messages import Message
-from latentguard.lm._template import TemplateText
+from latentguard.lm.chat.messages import Message
+from latentguard.lm.chat.template_text import TemplateText
 
 _CACHED_SKELETONS = 256
 _MOST_READINGS = 64

@@ -18,11 +18,11 @@ from latentguard.errors import ModelNotSupported
 from latentguard.lm.batch_layout import Row
 from latentguard.lm.blocks import Blocks, entering, stream_of
 from latentguard.lm.chat import Rendered
-from latentguard.lm.checks import TOLERANCE, Check, captured, gap, worst
-from latentguard.lm.edit_proof import prove_edits
 from latentguard.lm.heads import HeadSite, prove_heads
-from latentguard.lm.proof_record import CheckRecord, HeadsRecord, ProofRecord
-from latentguard.lm.resume_proof import prove_resume
+from latentguard.lm.proof.checks import TOLERANCE, Check, captured, gap, worst
+from latentguard.lm.proof.edits import prove_edits
+from latentguard.lm.proof.record import CheckRecord, HeadsRecord, ProofRecord
+from latentguard.lm.proof.resume import prove_resume
 from latentguard.lm.runs import beginning, run
 
 CAPABILITIES = ("slots", "edits", "heads", "prefix sharing", "resume")

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from latentguard._text import inert
 from latentguard.errors import TemplateError
-from latentguard.lm._messages import Message
+from latentguard.lm.chat.messages import Message
 
 _THINKING_SWITCHES = ("enable_thinking", "thinking")
 _CLOCK = "strftime_now"

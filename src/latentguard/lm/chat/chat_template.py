@@ -5,8 +5,8 @@
     t_content    last token of the last message that is not the assistant's
 
 The model's own template is rendered, each content's characters are found by what surrounds them
-(`_spans.py`), the whole text is tokenised once without added special tokens (`_encoder.py`), contents are
-kept free of control tokens (`_control.py`), and the token found by character offsets must be the one with
+(`spans.py`), the whole text is tokenised once without added special tokens (`encoder.py`), contents are
+kept free of control tokens (`control.py`), and the token found by character offsets must be the one with
 which the decoded prompt first covers the content. What cannot be shown is a named error, never a guess.
 Nothing is ever cut to length.
 """
@@ -19,14 +19,12 @@ from transformers import PreTrainedTokenizerBase
 
 from latentguard._text import inert
 from latentguard.errors import PositionNotProved, PromptTooLong
-from latentguard.lm._control import ControlTokens
-from latentguard.lm._encoder import Encoded, Encoder
-from latentguard.lm._messages import Conversation, Message, as_messages
-from latentguard.lm._rendered import Passage, Rendered
-from latentguard.lm._spans import Insertion, Placement, Placements
-from latentguard.lm._template import TemplateText
-
-__all__ = ["ChatTemplate", "Conversation", "Message", "Passage", "Rendered", "as_messages"]
+from latentguard.lm.chat.control import ControlTokens
+from latentguard.lm.chat.encoder import Encoded, Encoder
+from latentguard.lm.chat.messages import Conversation, Message, as_messages
+from latentguard.lm.chat.rendered import Passage, Rendered
+from latentguard.lm.chat.spans import Insertion, Placement, Placements
+from latentguard.lm.chat.template_text import TemplateText
 
 
 class ChatTemplate:

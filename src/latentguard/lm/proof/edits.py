@@ -7,9 +7,9 @@ import torch
 
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.chat import Rendered
-from latentguard.lm.checks import Check, captured, gap
-from latentguard.lm.edit import AddDirection
-from latentguard.lm.in_force import edited
+from latentguard.lm.edits.direction import AddDirection
+from latentguard.lm.edits.in_force import edited
+from latentguard.lm.proof.checks import Check, captured, gap
 
 
 def prove_edits(
