@@ -34,7 +34,7 @@ def test_json_is_one_record_with_positions_that_are_tokens_of_the_prompt(latentg
 
 def test_a_capability_that_is_refused_is_named_with_its_reason(latentguard, tiny_folder, monkeypatch):
     monkeypatch.setattr(
-        "latentguard.lm.proof._try_heads",
+        "latentguard.lm.proof.at_load._try_heads",
         lambda _blocks, _prompt, _device, refusals: (refusals.update(heads="as if"), (None, []))[1],
     )
     call = latentguard("check", tiny_folder)

@@ -54,7 +54,13 @@ def test_tool_calls_are_kept_as_templates_take_them():
     assert one == other
     assert hash(one) == hash(other)
     assert one.calls_tools
-    assert one.for_template() == {**calling({"town": "Bonn"}), "content": ""}
+    assert one.for_template() == calling({"town": "Bonn"}), "a content of None stays None"
+
+
+def test_the_order_of_a_calls_arguments_is_the_callers():
+    """Templates write them out as they come: sorted, they would be another prompt."""
+    (message,) = as_messages([calling({"where": "Bonn", "days": 3, 7: "x"})])
+    assert list(message.extras["tool_calls"][0]["function"]["arguments"]) == ["where", "days", "7"]
 
 
 def test_bookkeeping_keys_are_left_out():

@@ -394,6 +394,12 @@ def test_the_date_is_that_of_the_day_on_which_the_template_was_made(monkeypatch:
     assert ChatTemplate(byte_level(DATED)).date == "2026-01-02"
 
 
+def test_a_date_beside_quotes_of_the_same_line_is_found():
+    """What stands between two texts of a template is no text of it."""
+    dated = "{% if messages[0].role == 'user' %}{{ strftime_now('%B %d, %Y') }}{% endif %}" + CHATML
+    assert "January 31, 2026" in ChatTemplate(byte_level(dated), date="2026-01-31").render("Hi").text
+
+
 def test_a_template_that_writes_no_date_has_none():
     plain = chat(CHATML)
     assert plain.date is None

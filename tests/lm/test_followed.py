@@ -135,6 +135,32 @@ def test_a_second_run_in_one_block_is_refused(qwen: LanguageModel, use_cache: bo
                 _generate(qwen, _inputs(qwen, given), use_cache=use_cache)
 
 
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_the_next_turn_of_the_same_conversation_is_another_run(qwen: LanguageModel, use_cache: bool) -> None:
+    """It begins with the very prompt that was read, and would be answered under that prompt's verdict."""
+    with qwen.following(PROMPTS[:1], slots=SLOTS):
+        said = _generate(qwen, _inputs(qwen, PROMPTS[:1]), use_cache=use_cache)
+        ids = torch.cat([said, said[:, :4]], dim=1)
+        with pytest.raises(RunNotFollowed, match="another run begins"):
+            _generate(qwen, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, use_cache=use_cache)
+
+
+def test_a_run_that_failed_half_way_has_no_states(qwen: LanguageModel) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of something")
+
+    with qwen.following(PROMPTS[:1], positions=POSITIONS, slots=SLOTS) as followed:
+        handle = qwen.blocks.layers[2].register_forward_hook(fail)
+        try:
+            with pytest.raises(RuntimeError, match="out of something"):
+                _generate(qwen, _inputs(qwen, PROMPTS[:1]))
+        finally:
+            handle.remove()
+        assert not followed.complete
+    with pytest.raises(RunNotFollowed):
+        _ = followed.states
+
+
 def test_nothing_run_is_nothing_read(qwen: LanguageModel) -> None:
     with qwen.following(PROMPTS, slots=SLOTS) as followed:
         qwen.capture(["Another prompt"], slots=SLOTS)

@@ -118,6 +118,12 @@ def test_what_needs_a_package_that_is_missing_is_refused_by_name(
     assert "unquantised weights" in str(refused.value)
 
 
-def test_a_quantisation_that_transformers_would_ignore_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotSupported, match=r"quantised \(of-tomorrow\)"):
-        load(qwen(tmp_path, {"quant_method": "of-tomorrow"}), device="cpu", dtype="float32")
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [({"quant_method": "of-tomorrow"}, "of-tomorrow"), ({"group_size": 64, "bits": 4}, "quantised")],
+)
+def test_a_quantisation_that_transformers_would_ignore_is_refused_by_name(
+    tmp_path: Path, settings: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(ModelNotSupported, match=rf"quantised \({name}\)"):
+        load(qwen(tmp_path, settings), device="cpu", dtype="float32")

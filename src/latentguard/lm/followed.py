@@ -7,8 +7,9 @@ anything is read at it, so a state is read at its position or the run is refused
 
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -73,9 +74,16 @@ class Followed:
     _expected: Int[Tensor, "prompt token"] = field(init=False)
     _passed: Int[Tensor, " row"] = field(init=False)
     """Tokens of each row's prompt that have passed."""
-    _states: Float[Tensor, "prompt position slot hidden"] | None = None
     complete: bool = False
-    """Every prompt has passed whole."""
+    """Every prompt has passed whole, and all that was wanted of it has been read."""
+    _states: Float[Tensor, "prompt position slot hidden"] | None = None
+    _running: Int[Tensor, " row"] | None = None
+    """Prompt tokens that each row will have passed when the running call ends."""
+    _read: int = 0
+    _cache: Any = None
+    """The cache of the call that ended the prefill."""
+    _steps: int = 0
+    """Calls without a cache since then, each a token longer than the one before."""
 
     def __post_init__(self) -> None:
         self._expected, _ = padded([one.ids for one in self.prompts], [0] * len(self.prompts), -1, _CPU)
@@ -84,7 +92,7 @@ class Followed:
     @property
     def states(self) -> States:
         """What was read, float32 on the CPU. Raises `RunNotFollowed` before every prompt has passed whole."""
-        if self.rows_a_prompt == 0 or self._states is None:
+        if self.rows_a_prompt == 0 or (self._states is None and self.complete):
             raise RunNotFollowed(
                 "nothing has run inside this block, so no prompt was read.\n"
                 "  Call the model's generate inside it, in the thread that opened it."
@@ -98,6 +106,8 @@ class Followed:
                 f"only {int(self._passed[row])} of the {tokens} tokens of prompt {number} have run.\n"
                 "  Give generate the whole prompt, generation prompt included."
             )
+        if not self.complete or self._states is None:
+            raise RunNotFollowed("the run ended before every state was read.\n  Run it again in a new block.")
         return States(self._states, self.positions, self.slots)
 
     def inputs(self, pad: int, device: torch.device) -> dict[str, Tensor]:
@@ -123,8 +133,7 @@ class Followed:
             )
         number = self._passed[:, None] + given.real.long().cumsum(dim=1) - 1
         self._compare(given, number)
-        self._passed = self._passed + given.real.long().sum(dim=1)
-        self.complete = not bool(self._behind().any())
+        self._running = self._passed + given.real.long().sum(dim=1)
         found: list[tuple[int, int, int]] = []
         for prompt, rendered in enumerate(self.prompts):
             row = prompt * self.rows_a_prompt
@@ -140,20 +149,37 @@ class Followed:
                 len(self.prompts), len(self.positions), len(self.slots), states.shape[-1]
             )
         self._states.flatten(0, 1)[targets, slot] = states
+        self._read += len(targets)
 
-    def require_continued(self, given: _Tokens) -> None:
-        """After the last prompt, of a call with nothing cached: raise `RunNotFollowed` where it begins
-        another run, which would go unread."""
-        again = Followed(self.prompts, self.positions, self.slots)
-        try:
-            again.picks(given)  # without a cache every step runs everything again, and then some
-        except RunNotFollowed:
-            again.rows_a_prompt = 0
-        if not again.complete or given.real.sum(dim=1).equal(self._expected_tokens(again.rows_a_prompt)):
-            raise RunNotFollowed(
-                "another run begins in a block whose prompts have been read, and it would go unread.\n"
-                "  Open one block for every call of generate."
-            )
+    def ended(self, cache: Any) -> None:
+        """The running call has ended, and what it read is kept."""
+        if self._running is not None:
+            self._passed, self._running = self._running, None
+        wanted = len(self.prompts) * len(self.positions) * len(self.slots)
+        self.complete = self._read == wanted and not bool(self._behind().any())
+        self._cache = cache
+
+    def require_continued(self, cache: Any, width: int, given: Callable[[], _Tokens]) -> None:
+        """After the prefill: raise `RunNotFollowed` where a call is none of this run, and would go unread.
+
+        A step goes on from the very cache that the prefill left, by one token; without a cache it runs
+        everything before again.
+        """
+        if cache is not None and cache is self._cache and width == 1:
+            return
+        if cache is None and self._cache is None:
+            tokens = given()
+            again = Followed(self.prompts, self.positions, self.slots)
+            with suppress(RunNotFollowed):
+                again.picks(tokens)
+                longer = self._passed + self._steps + 1
+                if again.rows_a_prompt == self.rows_a_prompt and tokens.real.sum(dim=1).equal(longer):
+                    self._steps += 1
+                    return
+        raise RunNotFollowed(
+            "another run begins in a block whose prompts have been read, and it would go unread.\n"
+            "  Open one block for every call of generate; assisted decoding is not followed."
+        )
 
     def _rows_a_prompt(self, rows: int) -> int:
         if rows % len(self.prompts):
@@ -206,28 +232,27 @@ def following(module: nn.Module, blocks: Blocks, followed: Followed) -> Generato
     def before(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         if not is_foreign():
             return
-        if not followed.complete:
-            reader.picks = followed.picks(_Tokens.of(arguments, keywords))
-        elif _is_fresh(keywords.get("past_key_values")):
-            followed.require_continued(_Tokens.of(arguments, keywords))
+        cache = keywords.get("past_key_values")
+        if followed.complete:
+            ids = arguments[0] if arguments else keywords.get("input_ids")
+            width = ids.shape[1] if isinstance(ids, Tensor) else 0
+            followed.require_continued(cache, width, partial(_Tokens.of, arguments, keywords))
+        else:
+            reader.picks, reader.read = followed.picks(_Tokens.of(arguments, keywords)), []
 
-    def after(*_: object) -> None:
+    def after(_: nn.Module, __: Any, keywords: dict[str, Any], ___: Any) -> None:
         if is_foreign():
             reader.picks = []
             reader.deliver(followed.keep, len(followed.positions))
+            followed.ended(keywords.get("past_key_values"))
             if followed.complete:
                 reading.close()
 
     with ExitStack() as watching, ExitStack() as reading:
         watching.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
-        reading.callback(module.register_forward_hook(after).remove)
+        reading.callback(module.register_forward_hook(after, with_kwargs=True).remove)
         reading.enter_context(reader.hooked())
         yield
-
-
-def _is_fresh(cache: Any) -> bool:
-    """Nothing has run before that the next tokens continue."""
-    return cache is None or cache.get_seq_length() == 0
 
 
 class EndsRows(LogitsProcessor):

@@ -112,6 +112,8 @@ def _weights(source: Source, config: Any, dtype: torch.dtype | str, options: dic
     except torch.OutOfMemoryError:
         raise
     except (SafetensorError, RuntimeError) as error:
+        if _quantisation(config) is not None and not isinstance(error, SafetensorError):
+            raise _needs_package(source, config, error) from error
         raise _unsound(source, str(error)) from error
     misshapen = (key if isinstance(key, str) else str(key[0]) for key in report["mismatched_keys"])
     unread = sorted({*report["missing_keys"], *misshapen})
@@ -196,26 +198,31 @@ def _needs_gguf(source: Source) -> ModelNotSupported:
     )
 
 
-def _needs_package(source: Source, config: Any, error: ImportError) -> ModelNotSupported:
-    """Most often what reads weights that are stored quantised: each way of it has a package of its own."""
+def _needs_package(source: Source, config: Any, error: Exception) -> ModelNotSupported:
+    """Most often what reads weights that are stored quantised: each way has its package, or its device."""
     stored = _quantisation(config)
     how = "needs a package that is not installed" if stored is None else f"is stored quantised ({stored})"
     said = str(error).strip().splitlines() or [type(error).__name__]
     return ModelNotSupported(
         f"{inert(source.name)} {how}.\n  transformers says: {inert(said[0], limit=300)}\n"
-        "  Install what it asks for, or give the unquantised weights of this model."
+        "  Give it what it asks for, or the unquantised weights of this model."
     )
 
 
 def _require_known(source: Source, config: Any) -> None:
     """Raise `ModelNotSupported` for stored weights that are quantised in a way which transformers ignores."""
     quantisation = _quantisation(config)
-    if quantisation is not None and not AutoHfQuantizer.supports_quant_method(_settings(config)):
+    if quantisation is not None and not _is_known(_settings(config)):
         raise ModelNotSupported(
             f"{inert(source.name)} is stored quantised ({inert(quantisation, limit=60)}), which transformers "
             f"{transformers.__version__} does not read.\n"
             "  Give the unquantised weights of this model, or install a release that reads it."
         )
+
+
+def _is_known(settings: dict[str, Any]) -> bool:
+    named = settings.get("quant_method") or settings.get("load_in_4bit") or settings.get("load_in_8bit")
+    return bool(named) and AutoHfQuantizer.supports_quant_method(settings)
 
 
 def _not_found(source: Source, error: Exception) -> ModelNotFound:

@@ -10,6 +10,8 @@ from latentguard.errors import BadData
 
 _READ_BY_TEMPLATES = ("name", "reasoning_content", "thinking", "tool_call_id", "tool_calls")
 """Keys of a message that templates read beside role and content; others are bookkeeping, and left out."""
+_NO_CONTENT = "no_content"
+"""Marks a turn that calls tools and whose content is None, which templates tell from an empty text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +22,12 @@ class Message:
     content: str
     extra: str = ""
     """What else the template reads of this turn (tool calls and their ids, a name, earlier reasoning), as one
-    JSON object with sorted keys; empty where there is nothing."""
+    JSON object, its keys in the order given; empty where there is nothing."""
 
     @property
     def extras(self) -> dict[str, Any]:
         """`extra`, parsed."""
-        return json.loads(self.extra) if self.extra else {}
+        return {key: value for key, value in self._marked().items() if key != _NO_CONTENT}
 
     @property
     def calls_tools(self) -> bool:
@@ -38,11 +40,15 @@ class Message:
 
     def for_template(self) -> dict[str, Any]:
         """The turn as a chat template is given it."""
-        return {"role": self.role, "content": self.content, **self.extras}
+        says_nothing = _NO_CONTENT in self._marked() and not self.content
+        return {"role": self.role, "content": None if says_nothing else self.content, **self.extras}
 
     def extra_texts(self) -> Iterator[str]:
         """Every text in `extra`, the names of arguments among them."""
         return _texts(self.extras)
+
+    def _marked(self) -> dict[str, Any]:
+        return json.loads(self.extra) if self.extra else {}
 
 
 Conversation: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
@@ -78,7 +84,7 @@ def _as_message(turn: object, number: int) -> Message:
         extras["tool_calls"] = _calls(extras["tool_calls"], number)
     role, content = fields.get("role"), fields.get("content")
     if content is None and "tool_calls" in extras:
-        content = ""
+        content, extras[_NO_CONTENT] = "", True
     if not isinstance(role, str) or not role:
         raise BadData(f"message {number} of a conversation has no role: {inert(repr(turn), limit=200)}")
     if not isinstance(content, str):
@@ -86,10 +92,10 @@ def _as_message(turn: object, number: int) -> Message:
             f"the content of message {number} is no text: {inert(repr(content), limit=200)}\n"
             "  Only text is read; images and other parts are not supported."
         )
-    for key in extras.keys() - {"tool_calls"}:
+    for key in extras.keys() - {"tool_calls", _NO_CONTENT}:
         if not isinstance(extras[key], str):
             raise BadData(f"{key!r} of message {number} is no text: {inert(repr(extras[key]), limit=200)}")
-    return Message(role, content, json.dumps(extras, sort_keys=True) if extras else "")
+    return Message(role, content, json.dumps(extras) if extras else "")
 
 
 def _calls(calls: object, number: int) -> list[Any]:
@@ -129,7 +135,7 @@ def _arguments(arguments: object, number: int) -> dict[str, Any]:
             f"the arguments of a tool call of message {number} are no JSON object: "
             f"{inert(repr(arguments), limit=200)}"
         )
-    return dict(cast("Mapping[str, Any]", given))
+    return {str(name): value for name, value in cast("Mapping[object, Any]", given).items()}
 
 
 def _texts(value: object) -> Iterator[str]:

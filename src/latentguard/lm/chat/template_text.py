@@ -21,8 +21,6 @@ _THINKING_SWITCHES = ("enable_thinking", "thinking")
 _CLOCK = "strftime_now"
 """What templates call to learn the date; transformers answers with the computer's clock."""
 _DATES = "latentguard_dates"
-_FORMAT = re.compile(r"""(["'])((?:(?!\1).)*%(?:(?!\1).)*)\1""")
-"""Any string of a template that may be a date's format."""
 _STOPPED_CLOCK = (
     f"{{% macro {_CLOCK}(format) %}}{{{{ {_DATES}[format] if format in {_DATES} else "
     f"raise_exception('it builds the format of a date, ' ~ format) }}}}{{% endmacro %}}\n"
@@ -54,8 +52,7 @@ class TemplateText:
         self._rendered_source = self.source
         if self.date is not None:
             midnight = datetime.combine(today, time.min)
-            formats = {found[2] for found in _FORMAT.finditer(self.source)}
-            self._options[_DATES] = {one: midnight.strftime(one) for one in formats}
+            self._options[_DATES] = {one: midnight.strftime(one) for one in _formats(self.source)}
             self._rendered_source = _STOPPED_CLOCK + self.source
         if thinking is not None:
             self._options |= dict.fromkeys(self._switches(), thinking)
@@ -104,6 +101,12 @@ class TemplateText:
             f"  it said : {inert(str(error), limit=300)}\n"
             f"  {advice}"
         )
+
+
+def _formats(source: str) -> set[str]:
+    """Every text of a template's programs that may be the format of a date."""
+    texts = {text[1:-1] for _, kind, text in jinja2.Environment().lex(source) if kind == "string"}
+    return {text for text in texts if "%" in text and "{%" not in text}
 
 
 def _source(tokenizer: PreTrainedTokenizerBase, name: str) -> str:
