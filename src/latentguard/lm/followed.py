@@ -54,11 +54,14 @@ class _Tokens:
             )
         real = torch.ones_like(ids) if mask is None else mask[:, -ids.shape[1] :]
         position_ids = keywords.get("position_ids")
-        plain = isinstance(position_ids, Tensor) and position_ids.ndim == 2
+        if isinstance(position_ids, Tensor) and position_ids.ndim == 2:
+            position_ids = position_ids.expand(len(ids), -1).cpu()
+        else:
+            position_ids = None
         return cls(
             ids.cpu(),
             real.bool().cpu(),
-            position_ids.expand(len(ids), -1).cpu() if plain else None,  # type: ignore[union-attr]
+            position_ids,
         )
 
 
@@ -92,7 +95,7 @@ class Followed:
     @property
     def states(self) -> States:
         """What was read, float32 on the CPU. Raises `RunNotFollowed` before every prompt has passed whole."""
-        if self.rows_a_prompt == 0 or (self._states is None and self.complete):
+        if self.rows_a_prompt == 0:
             raise RunNotFollowed(
                 "nothing has run inside this block, so no prompt was read.\n"
                 "  Call the model's generate inside it, in the thread that opened it."
