@@ -4,7 +4,8 @@
 
 MODEL is what `latentguard.load` takes. The guard is fitted on the package's contrast set alone; the public
 sets are only measured. Replies are judged, counted and dropped. With `--work DIR` states and judged replies
-are kept there as they are made, and a run that was killed goes on where it was.
+are kept there as they are made, and a run that was killed goes on where it was. `--guard-only` asks the model
+for no reply: of the three parts it makes the last, without what is within the prompts that the model accepts.
 """
 
 import argparse
@@ -207,8 +208,36 @@ class Page:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def add(self, *parts: str) -> None:
-        self.parts += parts
+        self.parts += filter(None, parts)
         self.path.write_text("\n\n".join(self.parts) + "\n", encoding="utf-8")
+
+
+def add_behaviour_and_beliefs(
+    page: Page,
+    model: latentguard.LanguageModel,
+    paper: list[Prompt],
+    unseen: list[Prompt],
+    work: Path | None,
+    seconds: dict[str, float],
+) -> Behaviour:
+    """The page's first two parts; what the model does with the unseen prompts."""
+    with timed("replies", seconds):
+        fitting = observed(model, paper, work)
+        measured = observed(model, unseen, work)
+    page.add(
+        "### What it does",
+        behaviour_table(fitting) + "\n" + behaviour_table(measured),
+        f"Verdict cells over the nine unseen sets: {cells_line(measured)}.",
+    )
+    with timed("beliefs", seconds):
+        beliefs = belief_tables(model, fitting, measured)
+    page.add(
+        "### Belief by slot",
+        f"Centroids from {cells_line(fitting)} (AdvBench and Alpaca), measured on the nine unseen sets. "
+        "Mean layer score at t_inst; last column: share whose belief over slots 1..L is positive.",
+        beliefs,
+    )
+    return measured
 
 
 def main() -> None:
@@ -222,6 +251,7 @@ def main() -> None:
     arguments.add_argument("--untrained-copies", type=int, default=3)
     arguments.add_argument("--work", type=Path)
     arguments.add_argument("--no-refusal", action="store_true", help="no replies to the contrast set")
+    arguments.add_argument("--guard-only", action="store_true", help="no replies at all")
     given = arguments.parse_args()
     seconds: dict[str, float] = {}
     page = Page(given.out)
@@ -234,25 +264,14 @@ def main() -> None:
         f"{identity.quantisation or 'not quantised'}, in {identity.dtype}, {identity.blocks} blocks; "
         f"weights {identity.fingerprint[:12]}. {given.prompts} prompts a set, fewer where a set is smaller.",
     )
-    paper = [row for name in FITTED_BY_THE_PAPER for row in sampled(given.shared, name, given.prompts)]
     unseen = [row for name in (*HARMFUL, *HARMLESS) for row in sampled(given.shared, name, given.prompts)]
+    measured: Behaviour | None = None
     with model.remembering(given.work and given.work / "states"):
-        with timed("replies", seconds):
-            fitting = observed(model, paper, given.work)
-            measured = observed(model, unseen, given.work)
-        page.add(
-            "### What it does",
-            behaviour_table(fitting) + "\n" + behaviour_table(measured),
-            f"Verdict cells over the nine unseen sets: {cells_line(measured)}.",
-        )
-        with timed("beliefs", seconds):
-            beliefs = belief_tables(model, fitting, measured)
-        page.add(
-            "### Belief by slot",
-            f"Centroids from {cells_line(fitting)} (AdvBench and Alpaca), measured on the nine unseen sets. "
-            "Mean layer score at t_inst; last column: share whose belief over slots 1..L is positive.",
-            beliefs,
-        )
+        if not given.guard_only:
+            paper = [
+                row for name in FITTED_BY_THE_PAPER for row in sampled(given.shared, name, given.prompts)
+            ]
+            measured = add_behaviour_and_beliefs(page, model, paper, unseen, given.work, seconds)
         pairs = contrast_set()
         with timed("fit", seconds):
             guard = Guard.fit(
@@ -262,7 +281,7 @@ def main() -> None:
                 position=given.position,
                 untrained_copies=given.untrained_copies,
                 behaviour="skip"
-                if given.no_refusal
+                if given.no_refusal or given.guard_only
                 else observed(model, [*pairs.train, *pairs.validation], given.work),
                 progress=said,
             )
@@ -277,7 +296,7 @@ def main() -> None:
         f"slots {fitted.slots[0]}..{fitted.slots[-1]} ({len(fitted.slots)}), "
         f"threshold {guard.manifest.calibration.threshold:.3f}. {found.statement.capitalize()}.",
         pair_tables(found),
-        within_accepted(found, measured),
+        "" if measured is None else within_accepted(found, measured),
         f"All these prompts together: AUROC {found.guard.auroc}, true positives at 1 % false positives "
         f"{found.guard.tpr_at_1_fpr}, at 5 % {found.guard.tpr_at_5_fpr}, calibration error "
         f"{found.guard.calibration_error}.",

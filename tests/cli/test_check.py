@@ -27,7 +27,14 @@ def test_json_is_one_record_with_positions_that_are_tokens_of_the_prompt(latentg
     assert positions["t_post_inst"] == len(positions["tokens"]) - 1
     assert positions["t_content"] == positions["t_inst"]
     assert all(check["passed"] and check["error"] <= check["tolerance"] for check in found["proof"]["checks"])
-    assert set(found["proof"]["supports"]) == {"slots", "edits", "heads", "prefix sharing", "resume"}
+    assert set(found["proof"]["supports"]) == {
+        "slots",
+        "edits",
+        "heads",
+        "attribution",
+        "prefix sharing",
+        "resume",
+    }
     assert found["proof"]["refused"] == {}
     assert [one["block"] for one in found["proof"]["heads"]] == [0, 1, 2, 3]
 

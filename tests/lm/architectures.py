@@ -58,6 +58,7 @@ class Architecture:
 
 
 HYBRID = frozenset({"prefix sharing"})
+POST_NORM = frozenset({"attribution"})  # a norm after attention, or a part that adds to the stream by itself
 
 ARCHITECTURES = {
     "Llama": Architecture("LlamaConfig"),
@@ -66,11 +67,11 @@ ARCHITECTURES = {
     "Qwen2": Architecture("Qwen2Config"),
     "Qwen3": Architecture("Qwen3Config", {"head_dim": 16}, WIDE),
     "Qwen3-MoE": Architecture("Qwen3MoeConfig", {**EXPERTS, "head_dim": 16}, WIDE),
-    "Gemma-2": Architecture("Gemma2Config", {"head_dim": 16, "sliding_window": 16}, WIDE),
-    "Gemma-3 text": Architecture("Gemma3TextConfig", {"head_dim": 16, "sliding_window": 16}, WIDE),
+    "Gemma-2": Architecture("Gemma2Config", {"head_dim": 16, "sliding_window": 16}, WIDE, POST_NORM),
+    "Gemma-3 text": Architecture("Gemma3TextConfig", {"head_dim": 16, "sliding_window": 16}, WIDE, POST_NORM),
     "Phi-3": Architecture("Phi3Config"),
     "GPT-NeoX": Architecture("GPTNeoXConfig"),
-    "OLMo-2": Architecture("Olmo2Config"),
+    "OLMo-2": Architecture("Olmo2Config", refused=POST_NORM),
     "Granite": Architecture(
         "GraniteConfig",
         {
@@ -85,10 +86,10 @@ ARCHITECTURES = {
     "Falcon": Architecture(
         "FalconConfig", {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 2}
     ),
-    "MPT": Architecture("MptConfig"),
-    "BLOOM": Architecture("BloomConfig", refused=frozenset({"resume"})),
+    "MPT": Architecture("MptConfig", refused=POST_NORM),
+    "BLOOM": Architecture("BloomConfig", refused=POST_NORM | {"resume"}),
     "StableLM": Architecture("StableLmConfig"),
-    "GLM-4": Architecture("Glm4Config", {"head_dim": 16}, WIDE),
+    "GLM-4": Architecture("Glm4Config", {"head_dim": 16}, WIDE, POST_NORM),
     "DeepSeek-V3": Architecture(
         "DeepseekV3Config",
         {
@@ -132,12 +133,14 @@ ARCHITECTURES = {
         "Gemma3Config",
         {"vision_config": VISION, "mm_tokens_per_image": 4},
         WIDE,
+        POST_NORM,
         text={"head_dim": 16, "sliding_window": 16},
     ),
     "Gemma-4 with vision": Architecture(
         "Gemma4Config",
         {"vision_config": {**VISION, "head_dim": 8}, "audio_config": None},
         WIDE,
+        POST_NORM,
         text={"head_dim": 16, "global_head_dim": 16, "sliding_window": 16, "pad_token_id": 0},
     ),
     "Gemma-4, keys and values shared by blocks": Architecture(
@@ -151,8 +154,11 @@ ARCHITECTURES = {
             "num_kv_shared_layers": 2,
         },
         WIDE + WIDE,
+        POST_NORM,
     ),
-    "BitNet, a norm over all heads": Architecture("BitNetConfig", heads=(), refused=frozenset({"heads"})),
+    "BitNet, a norm over all heads": Architecture(
+        "BitNetConfig", heads=(), refused=frozenset({"heads", "attribution"})
+    ),
 }
 
 SEVERAL_STREAMS = {

@@ -258,5 +258,5 @@ def test_a_place_that_is_not_passed_is_an_error_and_no_empty_memory(qwen: Langua
     rendered = [qwen.render(prompt) for prompt in PROMPTS]
     out, sink = gather_states(len(rendered), 1, len(sites), 64)
     with pytest.raises(ModelNotSupported, match=f"0 states passed the heads of block 0 where {len(PROMPTS)}"):
-        qwen._run(rendered, [(one.t_inst,) for one in rendered], head_taps(sites), sink, silent)
+        qwen._runner.taps(rendered, [(one.t_inst,) for one in rendered], head_taps(sites), sink, silent)
     assert out.shape[0] == len(PROMPTS)

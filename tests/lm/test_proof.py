@@ -22,8 +22,10 @@ CPU = torch.device("cpu")
 
 
 def test_every_check_passes_and_everything_is_supported(model: LanguageModel) -> None:
-    assert all(check.passed for check in model.proof.checks)
-    assert all(model.proof.supports().values())
+    has_post_norms = "Gemma2" in type(model.module).__name__
+    refused = {"attribution"} if has_post_norms else set[str]()
+    assert {check.name for check in model.proof.checks if not check.passed} == refused
+    assert {name for name, supported in model.proof.supports().items() if not supported} == refused
     assert {check.name for check in model.proof.checks} >= {
         "chain",
         "slots",

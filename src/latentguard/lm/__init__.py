@@ -18,7 +18,7 @@ from latentguard.lm.model import LanguageModel
 from latentguard.lm.proof.at_load import Proof
 from latentguard.lm.proof.checks import Check
 from latentguard.lm.proof.record import ProofRecord
-from latentguard.lm.states import HeadStates, States
+from latentguard.lm.states import HeadAttributions, HeadStates, States
 from latentguard.lm.watching import Watcher
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Followed",
     "Generation",
     "Head",
+    "HeadAttributions",
     "HeadStates",
     "Identity",
     "LanguageModel",

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from latentguard._progress import Progress, silent
 from latentguard.errors import ModelNotSupported
-from latentguard.lm import capture as _capture
 from latentguard.lm import generate as _generate
+from latentguard.lm.attribution import along
 from latentguard.lm.blocks import find_blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.chat import ChatTemplate, Conversation, Rendered
@@ -23,14 +23,15 @@ from latentguard.lm.edits.heads import ReplaceHeads, ScaleHeads
 from latentguard.lm.edits.in_force import Edit, any_active, edited
 from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fingerprint
 from latentguard.lm.followed import Followed, following
-from latentguard.lm.generate import Ending, Generation, Prefill, Sampling
+from latentguard.lm.generate import Ending, Generation, Sampling
 from latentguard.lm.heads import HeadSite, chosen_sites
 from latentguard.lm.memory import Memory
 from latentguard.lm.proof.at_load import prove
 from latentguard.lm.resume import resumed_logits
+from latentguard.lm.runner import Runner
 from latentguard.lm.slots import chosen_slots
-from latentguard.lm.states import HeadStates, Sink, States, gather_means, gather_states
-from latentguard.lm.taps import Tap, head_taps, slot_taps
+from latentguard.lm.states import HeadAttributions, HeadStates, States, gather_means, gather_states
+from latentguard.lm.taps import head_taps
 from latentguard.lm.untrained import untrained_copy
 from latentguard.lm.watching import Watch, Watcher
 
@@ -127,7 +128,7 @@ class LanguageModel:
         out, sink = gather_states(
             len(rendered), len(positions), len(chosen), self.hidden_size, dtype=dtype or self.dtype
         )
-        self._read(rendered, wanted, chosen, sink, progress)
+        self._runner.slots(rendered, wanted, chosen, sink, progress)
         return States(out, tuple(positions), chosen)
 
     def capture_heads(
@@ -148,9 +149,36 @@ class LanguageModel:
         rendered, wanted = self._positioned(prompts, positions)
         first = sites[0][1]
         out, sink = gather_states(len(rendered), len(positions), len(sites), first.heads * first.width)
-        self._run(rendered, wanted, head_taps(sites), sink, progress)
+        self._runner.taps(rendered, wanted, head_taps(sites), sink, progress)
         chosen = tuple(block for block, _ in sites)
         return HeadStates(out.unflatten(-1, (first.heads, first.width)), tuple(positions), chosen)
+
+    def attribute_heads(
+        self,
+        prompts: Sequence[Conversation | Rendered],
+        direction: Float[Tensor, " hidden"],
+        *,
+        positions: Sequence[Position] = ("t_inst",),
+        blocks: Iterable[int] | None = None,
+        progress: Progress = silent,
+    ) -> HeadAttributions:
+        """What every query head adds to the residual stream along `direction`, which keeps its length.
+
+        The direct part only: what later blocks make of it is not in it (`attribution.py`). Raises
+        `ModelNotSupported` where it could not be proved that heads reach the stream linearly, and as
+        `capture_heads`.
+        """
+        factors = self.proof.attribution_factors(self.name)
+        if tuple(direction.shape) != (self.hidden_size,):
+            raise ValueError(f"direction has shape {tuple(direction.shape)}, not ({self.hidden_size},)")
+        read = self.capture_heads(prompts, positions=positions, blocks=blocks, progress=progress)
+        sites = self.proof.head_sites(self.name)
+        chosen = [
+            (site, factor)
+            for block in read.blocks
+            if (site := sites[block]) is not None and (factor := factors[block]) is not None
+        ]
+        return along(read, direction, [site for site, _ in chosen], [factor for _, factor in chosen])
 
     def means(
         self,
@@ -165,7 +193,7 @@ class LanguageModel:
         rendered, wanted = self._positioned(prompts, positions)
         chosen = chosen_slots(slots, self.n_slots)
         means, sink = gather_means(groups, max(groups) + 1, len(positions), len(chosen), self.hidden_size)
-        self._read(rendered, wanted, chosen, sink, progress)
+        self._runner.slots(rendered, wanted, chosen, sink, progress)
         return means()
 
     def generate(
@@ -202,7 +230,7 @@ class LanguageModel:
         if watch is not None:
             readings.append(watch.reading())
         replies = _generate.generate(
-            self._prefill(
+            self._runner.prefill(
                 rendered,
                 new_tokens=max_new_tokens,
                 share=use_cache,
@@ -244,7 +272,9 @@ class LanguageModel:
     ) -> Float[Tensor, "prompt vocab"]:
         """Logits of the first reply token, float32 on the CPU."""
         return _generate.next_token_logits(
-            self._prefill(prompts, new_tokens=0, share=True), budget=self._tokens_a_batch, progress=progress
+            self._runner.prefill(self._rendered(prompts), new_tokens=0, share=True),
+            budget=self._tokens_a_batch,
+            progress=progress,
         )
 
     def edited(self, edits: Sequence[Edit]) -> AbstractContextManager[None]:
@@ -285,7 +315,7 @@ class LanguageModel:
             hidden_size=self.hidden_size,
             sites=self._sites(edit for edits in alternatives for edit in edits),
             at_once=at_once,
-            may_cache=self._cache_may_be_padded([rendered]),
+            may_cache=self._runner.cache_may_be_padded([rendered]),
         )
 
     def _whole_logits(self, rendered: Rendered, edits: Sequence[Edit]) -> Float[Tensor, "1 vocab"]:
@@ -345,70 +375,12 @@ class LanguageModel:
             raise ValueError("capture needs at least one prompt and one position")
         return rendered, [tuple(prompt.index(position) for position in positions) for prompt in rendered]
 
-    def _read(
-        self,
-        rendered: Sequence[Rendered],
-        wanted: Sequence[tuple[int, ...]],
-        slots: tuple[int, ...],
-        sink: Sink,
-        progress: Progress,
-    ) -> None:
-        def capture(
-            prompts: Sequence[Rendered],
-            indices: Sequence[tuple[int, ...]],
-            slots: tuple[int, ...],
-            sink: Sink,
-        ) -> None:
-            self._run(prompts, indices, slot_taps(self.blocks, slots), sink, progress)
-
-        self._memory.read(rendered, wanted, slots, sink, capture)
-
-    def _run(
-        self,
-        prompts: Sequence[Rendered],
-        indices: Sequence[tuple[int, ...]],
-        taps: Sequence[Tap],
-        sink: Sink,
-        progress: Progress,
-    ) -> None:
-        _capture.capture(
-            self.blocks,
-            prompts,
-            indices,
-            taps,
-            sink,
-            device=self.device,
-            share=self._cache_may_be_padded(prompts),
-            budget=self._budget,
-            progress=progress,
-        )
+    @property
+    def _runner(self) -> Runner:
+        return Runner(self.blocks, self.device, self.proof.shares_prefixes, self._budget, self._memory)
 
     def _rendered(self, prompts: Sequence[Conversation | Rendered]) -> list[Rendered]:
         return [prompt if isinstance(prompt, Rendered) else self.render(prompt) for prompt in prompts]
-
-    def _prefill(
-        self,
-        prompts: Sequence[Conversation | Rendered],
-        *,
-        new_tokens: int,
-        share: bool,
-        before: int | None = None,
-    ) -> Prefill:
-        rendered = self._rendered(prompts)
-        if not rendered:
-            raise ValueError("no prompts were given")
-        free = self._cache_may_be_padded(rendered, new_tokens)
-        return Prefill(
-            self.blocks, rendered, self.device, share=share and free, level=not free, before=before
-        )
-
-    def _cache_may_be_padded(self, rendered: Sequence[Rendered], new_tokens: int = 0) -> bool:
-        """Whether caches of these prompts may be forked, reordered, and hold padding: it counts towards an
-        attention window, so no window may be reached by a beginning, a stem, a tail and a reply."""
-        reach = self.blocks.attention_reach
-        return self.proof.shares_prefixes and (
-            reach is None or 3 * max(len(p.ids) for p in rendered) + new_tokens < reach
-        )
 
     @property
     def end(self) -> int:

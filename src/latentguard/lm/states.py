@@ -46,6 +46,19 @@ class HeadStates:
         return self.tensor[:, :, blocks, [head for _, head in heads]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadAttributions:
+    """What every query head added along one direction, on the CPU, prompts in the order given."""
+
+    tensor: Float[Tensor, "prompt position block head"]
+    positions: tuple[Position, ...]
+    blocks: tuple[int, ...]
+
+    def at(self, position: Position) -> Float[Tensor, "prompt block head"]:
+        """The attributions at one position."""
+        return self.tensor[:, self.positions.index(position)]
+
+
 def gather_states(
     n_prompts: int, n_positions: int, n_slots: int, hidden: int, *, dtype: torch.dtype = torch.float32
 ) -> tuple[Float[Tensor, "prompt position slot hidden"], Sink]:

@@ -19,13 +19,14 @@ from latentguard.lm.batch_layout import Row
 from latentguard.lm.blocks import Blocks, entering, stream_of
 from latentguard.lm.chat import Rendered
 from latentguard.lm.heads import HeadSite, prove_heads
+from latentguard.lm.proof.attribution import prove_attribution
 from latentguard.lm.proof.checks import TOLERANCE, Check, captured, gap, worst
 from latentguard.lm.proof.edits import prove_edits
 from latentguard.lm.proof.record import CheckRecord, HeadsRecord, ProofRecord
 from latentguard.lm.proof.resume import prove_resume
 from latentguard.lm.runs import beginning, run
 
-CAPABILITIES = ("slots", "edits", "heads", "prefix sharing", "resume")
+CAPABILITIES = ("slots", "edits", "heads", "attribution", "prefix sharing", "resume")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +37,8 @@ class Proof:
     heads: tuple[HeadSite | None, ...] | None
     refusals: dict[str, str]
     """Capability -> why it is refused."""
+    factors: tuple[float | None, ...] = ()
+    """By block, the factor with which what attention writes is added to the stream; empty where refused."""
 
     @property
     def shares_prefixes(self) -> bool:
@@ -49,10 +52,21 @@ class Proof:
             )
         return self.heads
 
+    def attribution_factors(self, name: str) -> tuple[float | None, ...]:
+        """By block. Raises `ModelNotSupported` where attribution to heads could not be proved."""
+        if why := self.refusals.get("attribution"):
+            raise ModelNotSupported(
+                f"what each head of {name} adds to the residual stream cannot be said: {why}.\n"
+                "  Its heads can be read and edited, if `latentguard check` says so."
+            )
+        return self.factors
+
     def of_copy(self) -> "Proof":
         """What holds for an untrained copy, whose parts are other modules: its heads are not looked for."""
         why = "they are not looked for in an untrained copy"
-        return replace(self, heads=None, refusals={"heads": why} | self.refusals)
+        return replace(
+            self, heads=None, factors=(), refusals={"heads": why, "attribution": why} | self.refusals
+        )
 
     def record(self) -> ProofRecord:
         """The proof as plain fields."""
@@ -82,7 +96,7 @@ class Proof:
 
 
 def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device) -> Proof:
-    """Prove slots and readout (or raise `ModelNotSupported`), then prefix sharing, edits, heads
+    """Prove slots and readout (or raise `ModelNotSupported`), then prefix sharing, edits, heads, attribution
     and resuming."""
     tolerance = TOLERANCE.get(dtype, 6e-2)
     prompts = _sample(module.config.get_text_config(decoder=True).vocab_size)
@@ -126,13 +140,20 @@ def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device)
     shared = _try_shared(blocks, prompts, alone, device, tolerance, refusals)
     edits = prove_edits(blocks, prompts, device, tolerance, refusals)
     sites, heads = _try_heads(blocks, short, device, refusals)
+    factors: tuple[float | None, ...] = ()
+    attribution: list[Check] = []
+    if sites is None:
+        refusals["attribution"] = "heads are refused"
+    else:
+        plain = partial(_run_plain, blocks, short, device)
+        factors, attribution = prove_attribution(blocks, plain, sites, tolerance, refusals)
     resume: list[Check] = []
     if "edits" in refusals:
         refusals["resume"] = "edits are refused"
     else:
         may_cache = "prefix sharing" not in refusals
         resume = prove_resume(blocks, long, sites, device, tolerance, refusals, may_cache=may_cache)
-    return Proof((*checks, *shared, *edits, *heads, *resume), sites, refusals)
+    return Proof((*checks, *shared, *edits, *heads, *attribution, *resume), sites, refusals, factors)
 
 
 def _sample(vocabulary: int) -> list[Rendered]:
