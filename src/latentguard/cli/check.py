@@ -18,7 +18,7 @@ Prompt = Annotated[str, typer.Option(help="Show the positions on this prompt.")]
 
 
 def check(
-    model: _options.Model,
+    model: _options.Model = "organism",
     prompt: Prompt = SAMPLE,
     device: _options.Device = "auto",
     dtype: _options.DtypeOption = _options.Dtype.auto,
