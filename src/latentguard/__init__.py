@@ -40,14 +40,15 @@ _ROOMS = {"beliefs", "data", "errors", "judge", "lm", "organism"}
 def load(
     name_or_path: str | os.PathLike[str],
     *,
-    device: str = "auto",
+    device: str | lm.Devices = "auto",
     dtype: str = "auto",
     revision: str | None = None,
     trust_remote_code: bool = False,
 ) -> LanguageModel:
     """A chat model, proved part by part: "organism" (bundled), a hub id, a folder, or a GGUF file.
 
-    `device`: "auto", "cpu", "cuda", ... `dtype`: "auto" (chosen by measurement on a CPU, the checkpoint's own
+    `device`: "auto", "cpu", "cuda", ..., "spread" (over all GPUs, and memory beside them), or the device of
+    each part by name. `dtype`: "auto" (chosen by measurement on a CPU, the checkpoint's own
     elsewhere; `model.notes` says which), "float32", "bfloat16", "float16". Raises `ModelNotFound`,
     `ModelNotSupported`, `TemplateError`.
     """

@@ -35,7 +35,7 @@ Model = Annotated[
         show_default="organism",
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ..., or spread: over all GPUs.")]
 DtypeOption = Annotated[Dtype, typer.Option("--dtype", help="auto is chosen by measurement and printed.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]

@@ -18,6 +18,7 @@ from latentguard.lm.model import LanguageModel
 from latentguard.lm.proof.at_load import Proof
 from latentguard.lm.proof.checks import Check
 from latentguard.lm.proof.record import ProofRecord
+from latentguard.lm.spread import Devices
 from latentguard.lm.states import HeadAttributions, HeadStates, States
 from latentguard.lm.watching import Watcher
 
@@ -26,6 +27,7 @@ __all__ = [
     "ChatTemplate",
     "Check",
     "Conversation",
+    "Devices",
     "Edit",
     "EndsRows",
     "Followed",

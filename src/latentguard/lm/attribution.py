@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentguard.lm.heads import HeadSite
+from latentguard.lm.spread import kept
 from latentguard.lm.states import HeadAttributions, HeadStates
 
 
@@ -22,8 +23,8 @@ def output_matrix(projection: nn.Module, given: int) -> Float[Tensor, "hidden gi
 
     A linear layer keeps W itself, transformers' `Conv1D` its transpose.
     """
-    weight = getattr(projection, "weight", None)
-    if not isinstance(weight, Tensor) or not weight.is_floating_point() or weight.dim() != 2:
+    weight = kept(projection, "weight")
+    if weight is None or not weight.is_floating_point() or weight.dim() != 2:
         return None
     kept_as_it_is = isinstance(projection, nn.Linear)
     matrix = weight.detach() if kept_as_it_is else weight.detach().T

@@ -32,13 +32,13 @@ class Row:
 class BatchLayout:
     """One forward call. `index[row, token]` counts within the row's own prompt and reply; -1 is padding.
 
-    On the model's device.
+    On the device that takes the tokens.
     """
 
     index: Int[Tensor, "row token"]
     rows: tuple[Row, ...]
-    scoped: dict[str, Any] = field(default_factory=dict, init=False)
-    """What each scope holds of this call, once it has been asked for (`scope.scoped`)."""
+    scoped: dict[tuple[str, torch.device], Any] = field(default_factory=dict, init=False)
+    """What each scope holds of this call, by device, once it has been asked for (`scope.scoped`)."""
 
     @property
     def prompt_tokens(self) -> Int[Tensor, "row"]:

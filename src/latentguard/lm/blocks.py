@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentguard.errors import ModelNotSupported
+from latentguard.lm.spread import input_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def _final_norm(module: nn.Module, decoder: nn.Module, layers: nn.ModuleList, hi
         child.register_forward_pre_hook(watch(child)) for child in decoder.children() if child is not layers
     ]
     try:
-        device = next(module.parameters()).device
+        device = input_device(module)
         with torch.no_grad():
             decoder(input_ids=torch.zeros((1, 2), dtype=torch.long, device=device), use_cache=False)
     except TypeError as error:

@@ -9,6 +9,8 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from latentguard.lm.spread import named_values
+
 _ROWS = 16
 
 
@@ -48,10 +50,10 @@ def weight_fingerprint(module: nn.Module) -> str:
     Rows are rounded to bfloat16 first, so one checkpoint loaded in float32 or in bfloat16 has one
     fingerprint (float16 drops the smallest weights, and has its own); a change too small to move any sampled
     value's first eight significant bits is not seen.
-    Of a tensor on the meta device, name and shape count.
+    Of a tensor whose values are nowhere, name and shape count.
     """
     digest = hashlib.sha256()
-    for name, parameter in sorted(module.named_parameters()):
+    for name, parameter in named_values(module):
         digest.update(f"{name}{tuple(parameter.shape)}".encode())
         if parameter.is_meta:
             continue

@@ -2,7 +2,10 @@
 
 import copy
 import os
+import shutil
 import struct
+import tempfile
+import weakref
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -23,6 +26,7 @@ from latentguard.errors import DeviceNotAvailable, ModelNotFound, ModelNotSuppor
 from latentguard.lm.gguf import file_type, transformers_reading
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.precision import Choice, choose_dtype
+from latentguard.lm.spread import Devices, devices_of
 
 _UNREADABLE = (OSError, ValueError, KeyError)
 _DAMAGED_GGUF = (TypeError, IndexError, struct.error)  # what the gguf package raises where a file ends early
@@ -44,7 +48,7 @@ class Source:
 def load(
     name_or_path: str | os.PathLike[str],
     *,
-    device: str = "auto",
+    device: str | Devices = "auto",
     dtype: str = "auto",
     revision: str | None = None,
     trust_remote_code: bool = False,
@@ -52,12 +56,19 @@ def load(
 ) -> LanguageModel:
     """A decoder chat model from a hub id, a folder, `FILE.gguf` or `REPO:FILE.gguf`, proved part by part.
 
-    `device`: "auto" takes a GPU where there is one. `dtype`: "auto" keeps the checkpoint's own on a GPU
-    (bfloat16 for a GGUF file, which has none) and measures on a CPU (see `precision.py`); otherwise
-    "float32", "bfloat16" or "float16". `name` is what artefacts call the model. Raises `ModelNotFound`,
-    `ModelNotSupported`, `TemplateError`, `DeviceNotAvailable`.
+    `device`: "auto" takes a GPU where there is one; "spread" lays the model over all of them, and what they
+    have no room for in memory; a mapping says where each part goes (`spread.Devices`). `dtype`: "auto" keeps
+    the checkpoint's own on a GPU and where the model is spread (bfloat16 for a GGUF file, which has none),
+    and measures on a CPU (see `precision.py`); otherwise "float32", "bfloat16" or "float16". `name` is what
+    artefacts call the model. Raises `ModelNotFound`, `ModelNotSupported`, `TemplateError`,
+    `DeviceNotAvailable`.
     """
-    place = _device(device)
+    place = None
+    if isinstance(device, str) and device != "spread":
+        place = _device(device)
+    elif not isinstance(device, str):
+        for part in set(device.values()) - {"disk"}:
+            _device(f"cuda:{part}" if isinstance(part, int) else part)
     source = _source(os.fspath(name_or_path), name)
     stated = _gguf_type(source, revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code, **source.keywords}
@@ -72,11 +83,15 @@ def load(
         tokenizer = _from(AutoTokenizer, source, config=config, **options)
 
         def weights(of: torch.dtype | str) -> Any:
+            if place is None:
+                return _spread(source, copy.deepcopy(config), of, device, options)
             return _weights(source, copy.deepcopy(config), of, options).to(place).eval()
 
         unstated = torch.bfloat16 if source.gguf else "auto"
         choice = _chosen(dtype, place, tokenizer, weights, unstated)
     notes = [choice.note] if choice.note else []
+    if devices := devices_of(choice.module):
+        notes.append(f"the model is spread over {devices}")
     if quantisation:
         notes.append(f"weights are quantised ({quantisation}): results are about the quantised model")
     return LanguageModel(
@@ -122,6 +137,23 @@ def _weights(source: Source, config: Any, dtype: torch.dtype | str, options: dic
     return module
 
 
+def _spread(
+    source: Source, config: Any, dtype: torch.dtype | str, device: str | Devices, options: dict[str, Any]
+) -> Any:
+    """The model laid over several devices by accelerate. What goes to disk is gone with the model."""
+    devices = "auto" if isinstance(device, str) else dict(device)
+    folder = tempfile.mkdtemp(prefix="latentguard-")
+    try:
+        module = _weights(
+            source, config, dtype, {**options, "device_map": devices, "offload_folder": folder}
+        ).eval()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(module, shutil.rmtree, folder, ignore_errors=True)
+    return module
+
+
 def _unsound(source: Source, evidence: str) -> ModelNotSupported:
     said = evidence.strip().splitlines() or [""]
     return ModelNotSupported(
@@ -131,10 +163,10 @@ def _unsound(source: Source, evidence: str) -> ModelNotSupported:
 
 
 def _chosen(
-    dtype: str, device: torch.device, tokenizer: Any, weights: Any, unstated: torch.dtype | str
+    dtype: str, device: torch.device | None, tokenizer: Any, weights: Any, unstated: torch.dtype | str
 ) -> Choice:
-    """`unstated`: what "auto" means on an accelerator."""
-    if dtype == "auto" and device.type == "cpu":
+    """`unstated`: what "auto" means on an accelerator, and for a model that is spread (no `device`)."""
+    if dtype == "auto" and device is not None and device.type == "cpu":
         return choose_dtype(weights, tokenizer)
     if dtype == "auto":
         return Choice(weights(unstated), "")

@@ -30,6 +30,7 @@ from latentguard.lm.proof.at_load import prove
 from latentguard.lm.resume import resumed_logits
 from latentguard.lm.runner import Runner
 from latentguard.lm.slots import chosen_slots
+from latentguard.lm.spread import input_device
 from latentguard.lm.states import HeadAttributions, HeadStates, States, gather_means, gather_states
 from latentguard.lm.taps import head_taps
 from latentguard.lm.untrained import untrained_copy
@@ -57,7 +58,7 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self.name, self.revision, self.quantisation = name, revision, quantisation
         self.notes = tuple(notes)
-        self.device: torch.device = next(module.parameters()).device
+        self.device: torch.device = input_device(module)
         self.dtype: torch.dtype = next(module.parameters()).dtype
         self.blocks = find_blocks(module)
         self.chat = ChatTemplate(

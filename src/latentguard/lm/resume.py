@@ -140,8 +140,11 @@ def _resume(
             one.touched = 0
     cache = copy.deepcopy(kept.before.cache)
     held: Any = [] if cache is None else cache.layers
-    stream = kept.leaving[:0]
     joined = 0
+    stream = kept.leaving[:0]
+    if batch[0].first_block < len(blocks):
+        arguments, keywords = kept.calls[batch[0].first_block]
+        stream = entering(arguments, keywords)[:0]  # on that block's device
     for number in range(batch[0].first_block, len(blocks)):
         arguments, keywords = kept.calls[number]
         joining = sum(one.first_block == number for one in batch[joined:])
@@ -152,7 +155,7 @@ def _resume(
         running = batch[:joined]
         stream = _changed(stream, running, kept.layout, slot=number)
         if held:
-            held[number].batch_select_indices(torch.zeros(joined, dtype=torch.long, device=own.device))
+            held[number].batch_select_indices(torch.zeros(joined, dtype=torch.long))
         call = _repeated(with_entering(arguments, keywords, stream), joined, cache)
         with ExitStack() as stack:
             site = sites[number] if number < len(sites) else None

@@ -37,7 +37,8 @@ class Segment:
 
     def spread(self, rows: Sequence[int]) -> "Segment":
         """These rows of this one, repeats allowed, without keeping the old."""
-        index = torch.tensor(rows, dtype=torch.long, device=self.seen.device)
+        # on the CPU: the cache of each block may have a device of its own
+        index = torch.tensor(rows, dtype=torch.long)
         if self.cache is not None:
             self.cache.batch_select_indices(index)
         return Segment(self.cache, self.seen[index])
@@ -50,7 +51,7 @@ def spreading(blocks: Blocks, segment: Segment, rows: Sequence[int]) -> Generato
     Inside the `with` block a block's keys and values are spread when the block is about to run, and dropped
     when it has run: whole, they would be larger than everything else that a batch needs.
     """
-    index = torch.tensor(rows, dtype=torch.long, device=segment.seen.device)
+    index = torch.tensor(rows, dtype=torch.long)
     held: Any = [] if segment.cache is None else segment.cache.layers
     if len(held) != len(blocks) or getattr(blocks.config, "num_kv_shared_layers", 0):
         yield segment.spread(rows)  # no cache, or not one part a block, or parts that later blocks read again

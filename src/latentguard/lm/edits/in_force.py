@@ -118,7 +118,7 @@ def _on_stream(
     stream: Tensor,
     layout: BatchLayout,
 ) -> tuple[Tensor, int]:
-    found = scoped(edit.scope, layout)
+    found = scoped(edit.scope, layout, stream.device)
     if not found.tokens:
         return stream, 0
     kind = (stream.device, stream.dtype)
@@ -131,7 +131,7 @@ def _on_heads(
     edit: ScaleHeads | ReplaceHeads, site: HeadSite, block: int, given: Tensor, layout: BatchLayout
 ) -> tuple[Tensor, int]:
     if isinstance(edit, ScaleHeads):
-        found = scoped(edit.scope, layout)
+        found = scoped(edit.scope, layout, given.device)
         return (edit.applied(given, found.mask, site, block) if found.tokens else given), found.tokens
     of = layout.rows[0].of
     if edit.values.shape[0] not in (1, of):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from jaxtyping import Bool
 from torch import Tensor
 
@@ -24,17 +25,17 @@ class Scoped:
     """Every token of the batch is in scope, and none is padding."""
 
 
-def scoped(scope: Scope, layout: BatchLayout) -> Scoped:
-    """The tokens in scope, found once for a batch however many blocks are edited.
+def scoped(scope: Scope, layout: BatchLayout, device: torch.device) -> Scoped:
+    """The tokens in scope, on `device`, found once for a batch however many blocks are edited.
 
     Raises `EditMatchedNothing` where no token stands before a prompt's `context_end`, and `LatentGuardError`
     where a prompt was rendered without one.
     """
-    found = layout.scoped.get(scope)
+    found = layout.scoped.get((scope, device))
     if found is None:
-        mask = _mask(scope, layout)
+        mask = _mask(scope, layout).to(device)
         tokens = int(mask.sum())
-        found = layout.scoped[scope] = Scoped(mask, tokens, tokens == mask.numel())
+        found = layout.scoped[scope, device] = Scoped(mask, tokens, tokens == mask.numel())
     return found
 
 

@@ -101,7 +101,7 @@ def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device)
     tolerance = TOLERANCE.get(dtype, 6e-2)
     prompts = _sample(module.config.get_text_config(decoder=True).vocab_size)
     long, short = prompts[0], prompts[2]
-    states, logits, stream = _whole_run(module, blocks, long, device)
+    states, logits, stream, readout = _whole_run(module, blocks, long, device)
     checks = [
         Check(
             "chain",
@@ -115,7 +115,7 @@ def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device)
         Check(
             "readout",
             "head(norm(slot L)), through the model's logit map, equals its logits",
-            gap(blocks.logits(stream[-1]), logits),
+            gap(readout, logits),
             tolerance,
         ),
     ]
@@ -191,9 +191,13 @@ def _at(stream: Float[Tensor, "slot token hidden"], token: int) -> Float[Tensor,
 def _whole_run(
     module: nn.Module, blocks: Blocks, prompt: Rendered, device: torch.device
 ) -> tuple[
-    Float[Tensor, "slot token hidden"], Float[Tensor, "token vocab"], Float[Tensor, "slot token hidden"]
+    Float[Tensor, "slot token hidden"],
+    Float[Tensor, "token vocab"],
+    Float[Tensor, "slot token hidden"],
+    Float[Tensor, "token vocab"],
 ]:
-    """The model's own hidden states and logits of a plain call, and the stream read by hooks in that call."""
+    """The model's own hidden states and logits of a plain call, the stream read by hooks in that call, and
+    the logits of its last slot; on the CPU, as the parts of a model may have devices of their own."""
     read: list[Tensor] = []
     handles = [
         layer.register_forward_pre_hook(lambda _m, a, k: read.append(entering(a, k)), with_kwargs=True)
@@ -213,9 +217,10 @@ def _whole_run(
             f"{len(output.hidden_states) - 1}, so a slot is not one place in it.\n  Nothing of it is read."
         )
     return (
-        torch.stack([s[0] for s in output.hidden_states]),
-        output.logits[0],
-        torch.stack([s[0] for s in read]),
+        torch.stack([s[0].cpu() for s in output.hidden_states]),
+        output.logits[0].cpu(),
+        torch.stack([s[0].cpu() for s in read]),
+        blocks.logits(read[-1][0]).cpu(),
     )
 
 

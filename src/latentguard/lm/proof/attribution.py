@@ -18,6 +18,7 @@ from latentguard.lm.attribution import output_matrix
 from latentguard.lm.blocks import Blocks, stream_of
 from latentguard.lm.heads import HeadSite
 from latentguard.lm.proof.checks import Check, gap
+from latentguard.lm.spread import kept
 
 REACHES = "a vector that attention writes reaches the residual stream as it is, times one factor"
 BY_HEADS = "what attention writes is the sum of its heads, each through its own columns of the projection"
@@ -132,7 +133,7 @@ def _keeping(layer: nn.Module, projection: nn.Module) -> Generator[list[_Call]]:
 def _written(projection: nn.Module, matrix: Tensor, call: _Call) -> float:
     """How far the projection's output is from its input through `matrix`, and the bias."""
     assert call.given is not None
-    bias = getattr(projection, "bias", None)
+    bias = kept(projection, "bias")
     expected = call.given.float() @ matrix.float().T
     return gap(call.returned[projection][-1], expected if bias is None else expected + bias.float())
 
