@@ -44,12 +44,14 @@ def load(
     dtype: str = "auto",
     revision: str | None = None,
     trust_remote_code: bool = False,
+    quantization_config: Any = None,
 ) -> LanguageModel:
     """A chat model, proved part by part: "organism" (bundled), a hub id, a folder, or a GGUF file.
 
     `device`: "auto", "cpu", "cuda", ..., "spread" (over all GPUs, and memory beside them), or the device of
     each part by name. `dtype`: "auto" (chosen by measurement on a CPU, the checkpoint's own
-    elsewhere; `model.notes` says which), "float32", "bfloat16", "float16". Raises `ModelNotFound`,
+    elsewhere; `model.notes` says which), "float32", "bfloat16", "float16". `quantization_config`:
+    transformers' own, for weights that are quantised while they are loaded. Raises `ModelNotFound`,
     `ModelNotSupported`, `TemplateError`.
     """
     from latentguard import lm, organism
@@ -62,6 +64,7 @@ def load(
         dtype=dtype,
         revision=revision,
         trust_remote_code=trust_remote_code,
+        quantization_config=quantization_config,
         name="organism" if name == "organism" else None,
     )
 

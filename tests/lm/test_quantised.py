@@ -4,6 +4,7 @@ A package that is installed here may not be elsewhere: what is refused for the w
 """
 
 import json
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,81 @@ def test_a_quantisation_that_transformers_would_ignore_is_refused_by_name(
 ) -> None:
     with pytest.raises(ModelNotSupported, match=rf"quantised \({name}\)"):
         load(qwen(tmp_path, settings), device="cpu", dtype="float32")
+
+
+def int8_weights() -> Any:
+    from torchao.quantization import Int8WeightOnlyConfig
+
+    return transformers.TorchAoConfig(Int8WeightOnlyConfig())
+
+
+def int8_weights_and_inputs() -> Any:
+    from torchao.quantization import Int8DynamicActivationInt8WeightConfig
+
+    return transformers.TorchAoConfig(Int8DynamicActivationInt8WeightConfig())
+
+
+def nf4() -> Any:
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32
+    )
+
+
+@pytest.fixture
+def unquantised(tmp_path: Path) -> Path:
+    """A folder whose matrices are wide enough for every kernel, with weights of a usual size."""
+    byte_level(CHATML).save_pretrained(tmp_path)
+    wide = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16, "initializer_range": 0.05}
+    tiny_module("Llama", **wide).save_pretrained(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("made", "says", "further"),
+    [
+        (int8_weights, "torchao, Int8WeightOnlyConfig", 0.05),
+        (nf4, "bitsandbytes, 4 bits, nf4", 0.5),
+    ],
+)
+def test_weights_quantised_while_loading_are_proved_and_recorded(
+    unquantised: Path, made: Callable[[], Any], says: str, further: float
+) -> None:
+    plain = load(unquantised, device="cpu", dtype="float32")
+    model = load(unquantised, device="cpu", dtype="float32", quantization_config=made())
+    assert model.identity().quantisation == says
+    assert any(f"weights are quantised ({says})" in note for note in model.notes)
+    assert set(model.proof.refusals) <= {"attribution"}
+    again = load(unquantised, device="cpu", dtype="float32", quantization_config=made())
+    assert again.identity().fingerprint == model.identity().fingerprint
+    assert model.identity().fingerprint != plain.identity().fingerprint
+    states, exact = (one.capture(["Sing a song."]).tensor for one in (model, plain))
+    off = (states - exact).norm(dim=-1) / exact.norm(dim=-1)
+    assert 0 < float(off.max()) < further
+    assert model.reinitialised(0).capture(["Sing."]).tensor.isfinite().all()
+
+
+def test_attribution_through_quantised_weights_is_that_of_the_numbers_they_stand_for(
+    unquantised: Path,
+) -> None:
+    model = load(unquantised, device="cpu", dtype="float32", quantization_config=int8_weights())
+    direction = torch.randn(model.hidden_size, generator=torch.Generator().manual_seed(0))
+    found = model.attribute_heads(["Sing."], direction, blocks=[1]).at("t_inst")
+    read = model.capture_heads(["Sing."], blocks=[1]).at("t_inst")[0, 0]
+    projection = model.blocks.layers[1].self_attn.o_proj
+    for head in range(4):
+        alone = torch.zeros_like(read)
+        alone[head] = read[head]
+        written = projection(alone.flatten()[None])[0]
+        torch.testing.assert_close(found[0, 0, head], written @ direction, rtol=1e-3, atol=1e-4)
+
+
+def test_where_a_state_would_depend_on_its_batch_the_model_is_refused(unquantised: Path) -> None:
+    """Inputs rounded to eight bits: the last bit of a sum, which a batch may change, becomes a whole step."""
+    with pytest.raises(ModelNotSupported, match="could not be proved"):
+        load(unquantised, device="cpu", dtype="float32", quantization_config=int8_weights_and_inputs())
+
+
+def test_what_is_quantised_already_is_not_quantised_again(tmp_path: Path) -> None:
+    folder = qwen(tmp_path, {"quant_method": "fp8", "weight_block_size": [16, 16]})
+    with pytest.raises(ValueError, match=r"quantised already \(fp8\)"):
+        load(folder, device="cpu", quantization_config=nf4())

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import nn
+from torch import Tensor, nn
 
 from latentguard.lm.spread import named_values
 
@@ -55,12 +55,19 @@ def weight_fingerprint(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, parameter in named_values(module):
         digest.update(f"{name}{tuple(parameter.shape)}".encode())
-        if parameter.is_meta:
-            continue
-        rows = parameter.detach().reshape(parameter.shape[0] if parameter.dim() else 1, -1)
-        sampled = rows[torch.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).long().to(rows.device)]
-        digest.update(sampled.to(torch.bfloat16).cpu().contiguous().view(torch.int16).numpy().tobytes())
+        for part in _parts(parameter.detach()):
+            rows = part.reshape(part.shape[0] if part.dim() else 1, -1)
+            sampled = rows[torch.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).long().to(rows.device)]
+            digest.update(sampled.to(torch.bfloat16).cpu().contiguous().view(torch.int16).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _parts(tensor: Any) -> list[Tensor]:
+    """The plain tensors that hold a weight: itself, or what a quantised one consists of; none on meta."""
+    inner = getattr(tensor, "__tensor_flatten__", None)
+    if inner is not None:
+        return [part for name in sorted(inner()[0]) for part in _parts(getattr(tensor, name))]
+    return [] if tensor.is_meta else [tensor]
 
 
 def versions() -> dict[str, str]:

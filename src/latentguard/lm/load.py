@@ -18,7 +18,6 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from transformers.quantizers.auto import AutoHfQuantizer
 
 from latentguard._paths import existing_path
 from latentguard._text import inert
@@ -26,6 +25,7 @@ from latentguard.errors import DeviceNotAvailable, ModelNotFound, ModelNotSuppor
 from latentguard.lm.gguf import file_type, transformers_reading
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.precision import Choice, choose_dtype
+from latentguard.lm.quantised import cannot_be_quantised, needs_package, quantisation, require_known
 from latentguard.lm.spread import Devices, devices_of
 
 _UNREADABLE = (OSError, ValueError, KeyError)
@@ -52,6 +52,7 @@ def load(
     dtype: str = "auto",
     revision: str | None = None,
     trust_remote_code: bool = False,
+    quantization_config: Any = None,
     name: str | None = None,
 ) -> LanguageModel:
     """A decoder chat model from a hub id, a folder, `FILE.gguf` or `REPO:FILE.gguf`, proved part by part.
@@ -59,9 +60,10 @@ def load(
     `device`: "auto" takes a GPU where there is one; "spread" lays the model over all of them, and what they
     have no room for in memory; a mapping says where each part goes (`spread.Devices`). `dtype`: "auto" keeps
     the checkpoint's own on a GPU and where the model is spread (bfloat16 for a GGUF file, which has none),
-    and measures on a CPU (see `precision.py`); otherwise "float32", "bfloat16" or "float16". `name` is what
-    artefacts call the model. Raises `ModelNotFound`, `ModelNotSupported`, `TemplateError`,
-    `DeviceNotAvailable`.
+    and measures on a CPU (see `precision.py`); otherwise "float32", "bfloat16" or "float16".
+    `quantization_config`: transformers' own, for weights that are quantised while they are loaded
+    (bitsandbytes, torchao); artefacts record it. `name` is what artefacts call the model. Raises
+    `ModelNotFound`, `ModelNotSupported`, `TemplateError`, `DeviceNotAvailable`.
     """
     place = None
     if isinstance(device, str) and device != "spread":
@@ -78,38 +80,52 @@ def load(
             raise ModelNotSupported(
                 f"{source.name} is an encoder-decoder; only decoder chat models are read."
             )
-        quantisation = stated or _quantisation(config)
-        _require_known(source, config)
+        require_known(source.name, config)
+        stored = stated or quantisation(config)
+        if quantization_config is not None and stored is not None:
+            raise ValueError(
+                f"{source.name} is quantised already ({stored}); it takes no quantization_config"
+            )
         tokenizer = _from(AutoTokenizer, source, config=config, **options)
 
         def weights(of: torch.dtype | str) -> Any:
+            own = copy.deepcopy(config)
             if place is None:
-                return _spread(source, copy.deepcopy(config), of, device, options)
-            return _weights(source, copy.deepcopy(config), of, options).to(place).eval()
+                return _spread(source, own, of, device, options, quantization_config)
+            if quantization_config is not None:  # such weights are made in their place, and stay there
+                there = {**options, "device_map": {"": str(place)}}
+                return _weights(source, own, of, there, quantization_config).eval()
+            return _weights(source, own, of, options).to(place).eval()
 
         unstated = torch.bfloat16 if source.gguf else "auto"
-        choice = _chosen(dtype, place, tokenizer, weights, unstated)
+        measured = None if quantization_config is not None else place
+        choice = _chosen(dtype, measured, tokenizer, weights, unstated)
     notes = [choice.note] if choice.note else []
     if devices := devices_of(choice.module):
         notes.append(f"the model is spread over {devices}")
-    if quantisation:
-        notes.append(f"weights are quantised ({quantisation}): results are about the quantised model")
+    quantised = stored or quantisation(choice.module.config)
+    if quantised:
+        notes.append(f"weights are quantised ({quantised}): results are about the quantised model")
     return LanguageModel(
         choice.module,
         tokenizer,
         name=source.name,
         revision=_commit(source, revision),
-        quantisation=quantisation,
+        quantisation=quantised,
         notes=notes,
     )
 
 
-def _weights(source: Source, config: Any, dtype: torch.dtype | str, options: dict[str, Any]) -> Any:
+def _weights(
+    source: Source, config: Any, dtype: torch.dtype | str, options: dict[str, Any], quantised: Any = None
+) -> Any:
     """The model itself: safetensors, or a GGUF file unpacked to plain weights, which alone can be hooked.
 
     Raises `ModelNotSupported` where a tensor is missing or does not fit: transformers fills it at random.
     """
     kind: dict[str, Any] = {"use_safetensors": True}
+    if quantised is not None:
+        kind["quantization_config"] = quantised
     if source.gguf is not None:
         unpacked = getattr(transformers, "GgufConfig", None)  # releases without it always unpack
         kind = {} if unpacked is None else {"quantization_config": unpacked(dequantize=True)}
@@ -127,26 +143,35 @@ def _weights(source: Source, config: Any, dtype: torch.dtype | str, options: dic
     except torch.OutOfMemoryError:
         raise
     except (SafetensorError, RuntimeError) as error:
-        if _quantisation(config) is not None and not isinstance(error, SafetensorError):
-            raise _needs_package(source, config, error) from error
+        if quantised is not None:
+            raise cannot_be_quantised(source.name, quantised, str(error)) from error
+        if quantisation(config) is not None and not isinstance(error, SafetensorError):
+            raise needs_package(source.name, config, error) from error
         raise _unsound(source, str(error)) from error
     misshapen = (key if isinstance(key, str) else str(key[0]) for key in report["mismatched_keys"])
     unread = sorted({*report["missing_keys"], *misshapen})
     if unread:
-        raise _unsound(source, f"{len(unread)} tensors are missing or misshapen, the first: {unread[0]}")
+        what = f"{len(unread)} tensors are missing or misshapen, the first: {unread[0]}"
+        if quantised is not None:
+            raise cannot_be_quantised(source.name, quantised, what)
+        raise _unsound(source, what)
     return module
 
 
 def _spread(
-    source: Source, config: Any, dtype: torch.dtype | str, device: str | Devices, options: dict[str, Any]
+    source: Source,
+    config: Any,
+    dtype: torch.dtype | str,
+    device: str | Devices,
+    options: dict[str, Any],
+    quantised: Any,
 ) -> Any:
     """The model laid over several devices by accelerate. What goes to disk is gone with the model."""
     devices = "auto" if isinstance(device, str) else dict(device)
     folder = tempfile.mkdtemp(prefix="latentguard-")
     try:
-        module = _weights(
-            source, config, dtype, {**options, "device_map": devices, "offload_folder": folder}
-        ).eval()
+        placed = {**options, "device_map": devices, "offload_folder": folder}
+        module = _weights(source, config, dtype, placed, quantised).eval()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -165,7 +190,7 @@ def _unsound(source: Source, evidence: str) -> ModelNotSupported:
 def _chosen(
     dtype: str, device: torch.device | None, tokenizer: Any, weights: Any, unstated: torch.dtype | str
 ) -> Choice:
-    """`unstated`: what "auto" means on an accelerator, and for a model that is spread (no `device`)."""
+    """`unstated`: what "auto" means where nothing is measured: on an accelerator, and without a `device`."""
     if dtype == "auto" and device is not None and device.type == "cpu":
         return choose_dtype(weights, tokenizer)
     if dtype == "auto":
@@ -204,7 +229,7 @@ def _from(loader: Any, source: Source, **options: Any) -> Any:
     except ImportError as error:
         if source.gguf and "gguf" in str(error).lower():
             raise _needs_gguf(source) from error
-        raise _needs_package(source, options.get("config"), error) from error
+        raise needs_package(source.name, options.get("config"), error) from error
     except unreadable as error:
         if source.gguf and "GGUF model with architecture" in str(error):
             raise ModelNotSupported(
@@ -230,33 +255,6 @@ def _needs_gguf(source: Source) -> ModelNotSupported:
     )
 
 
-def _needs_package(source: Source, config: Any, error: Exception) -> ModelNotSupported:
-    """Most often what reads weights that are stored quantised: each way has its package, or its device."""
-    stored = _quantisation(config)
-    how = "needs a package that is not installed" if stored is None else f"is stored quantised ({stored})"
-    said = str(error).strip().splitlines() or [type(error).__name__]
-    return ModelNotSupported(
-        f"{inert(source.name)} {how}.\n  transformers says: {inert(said[0], limit=300)}\n"
-        "  Give it what it asks for, or the unquantised weights of this model."
-    )
-
-
-def _require_known(source: Source, config: Any) -> None:
-    """Raise `ModelNotSupported` for stored weights that are quantised in a way which transformers ignores."""
-    quantisation = _quantisation(config)
-    if quantisation is not None and not _is_known(_settings(config)):
-        raise ModelNotSupported(
-            f"{inert(source.name)} is stored quantised ({inert(quantisation, limit=60)}), which transformers "
-            f"{transformers.__version__} does not read.\n"
-            "  Give the unquantised weights of this model, or install a release that reads it."
-        )
-
-
-def _is_known(settings: dict[str, Any]) -> bool:
-    named = settings.get("quant_method") or settings.get("load_in_4bit") or settings.get("load_in_8bit")
-    return bool(named) and AutoHfQuantizer.supports_quant_method(settings)
-
-
 def _not_found(source: Source, error: Exception) -> ModelNotFound:
     said = str(error).strip().splitlines() or [type(error).__name__]
     return ModelNotFound(
@@ -278,20 +276,6 @@ def _gguf_type(source: Source, revision: str | None) -> str | None:
         except (OSError, ValueError, HfHubHTTPError) as error:
             raise _not_found(source, error) from error
     return f"GGUF {file_type(file)}"
-
-
-def _quantisation(config: Any) -> str | None:
-    """How the stored weights are quantised, if the config says that they are."""
-    settings = _settings(config)
-    if not settings:
-        return None
-    method = settings.get("quant_method", "quantised")
-    return str(getattr(method, "value", method))
-
-
-def _settings(config: Any) -> dict[str, Any]:
-    settings = getattr(config, "quantization_config", None) or {}
-    return settings if isinstance(settings, dict) else settings.to_dict()
 
 
 def _device(device: str) -> torch.device:
