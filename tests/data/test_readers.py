@@ -90,6 +90,18 @@ def test_tool_calls_are_read_from_every_format(tmp_path, extension):
     assert prompt.messages[2].extras == {"tool_call_id": "1"}
 
 
+@pytest.mark.parametrize("extension", [".jsonl", ".csv"])
+def test_a_null_argument_of_a_call_is_kept_where_the_file_says_it(tmp_path, extension):
+    calls = [{"type": "function", "function": {"name": "book", "arguments": {"seat": None, "days": [None]}}}]
+    turns = [
+        {"role": "user", "content": "Any seat."},
+        {"role": "assistant", "content": None, "tool_calls": calls},
+    ]
+    cell = json.dumps(turns) if extension == ".csv" else turns
+    (prompt,) = read_prompts(write_rows(tmp_path / f"rows{extension}", [{"messages": cell}]))
+    assert prompt.messages[1].extras == {"tool_calls": calls}
+
+
 def test_plain_text_is_one_prompt_a_line(tmp_path):
     path = tmp_path / "rows.txt"
     path.write_bytes("\ufeffBake bread\r\n\r\n  Bake 🍞 cake  \r\nlast".encode())

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from latentguard.errors import RunNotFollowed
 from latentguard.lm import LanguageModel
+from tests.lm.architectures import ARCHITECTURES
 from tests.lm.tiny import tiny
 
 PROMPTS = ["Sing a song.", "Sing a long song about the sea and the wind", "Why?"]
@@ -124,6 +125,44 @@ def test_wrong_position_ids_are_refused(qwen: LanguageModel) -> None:
     shifted = torch.arange(inputs["input_ids"].shape[1])[None] + 3
     with pytest.raises(RunNotFollowed, match="position id"), qwen.following(PROMPTS[:1], slots=SLOTS):
         qwen.module(**inputs, position_ids=shifted)
+
+
+def test_position_ids_given_by_place_are_compared_too(qwen: LanguageModel) -> None:
+    inputs = _inputs(qwen, PROMPTS[:1])
+    given = inputs["input_ids"], inputs["attention_mask"]
+    right = torch.arange(inputs["input_ids"].shape[1])[None]
+    with qwen.following(PROMPTS[:1], slots=SLOTS) as followed, torch.no_grad():
+        qwen.module(*given, right)
+    assert followed.complete
+    with pytest.raises(RunNotFollowed, match="position id"), qwen.following(PROMPTS[:1], slots=SLOTS):
+        qwen.module(*given, right + 1)
+
+
+def test_left_padding_without_position_ids_is_refused_where_the_model_would_count_it(
+    qwen: LanguageModel,
+) -> None:
+    inputs = _inputs(qwen, PROMPTS)
+    with pytest.raises(RunNotFollowed, match="gives no position ids"), qwen.following(PROMPTS, slots=SLOTS):
+        qwen.module(**inputs)
+    ids = (inputs["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)
+    with qwen.following(PROMPTS, positions=POSITIONS, slots=SLOTS) as followed, torch.no_grad():
+        qwen.module(**inputs, position_ids=ids)
+    read = qwen.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
+    torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
+
+
+def test_several_kinds_of_position_ids_must_be_those_of_text() -> None:
+    """Models that also see are given an id of height and one of width beside that of the text."""
+    model = ARCHITECTURES["Qwen3.5"].build()
+    inputs = _inputs(model, PROMPTS[:1])
+    ids = torch.arange(inputs["input_ids"].shape[1])[None, None].repeat(3, 1, 1)
+    with model.following(PROMPTS[:1], slots=SLOTS) as followed, torch.no_grad():
+        model.module(**inputs, position_ids=ids)
+    assert followed.complete
+    ids[1] += 1
+    refused = pytest.raises(RunNotFollowed, match="not those of plain text")
+    with refused, model.following(PROMPTS[:1], slots=SLOTS):
+        model.module(**inputs, position_ids=ids)
 
 
 @pytest.mark.parametrize("use_cache", [True, False])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from latentguard._text import inert
-from latentguard.data.rows import Columns, Place, Row
+from latentguard.data.rows import Columns, Place, Row, columnar
 from latentguard.errors import BadData
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -106,7 +106,7 @@ def _parquet(path: Path, columns: Columns) -> Iterator[tuple[Place, Row]]:
             for batch in table.iter_batches(columns=columns.wanted(available)):
                 for row in _rows_of_batch(batch, path, number):
                     number += 1
-                    yield Place(str(path), number, "row"), row
+                    yield Place(str(path), number, "row"), columnar(row)
     except PermissionError:
         raise
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:

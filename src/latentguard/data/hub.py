@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from latentguard._text import inert
-from latentguard.data.rows import Columns, Place, Row
+from latentguard.data.rows import Columns, Place, Row, columnar
 from latentguard.errors import BadData
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def rows_of_dataset(source: str, columns: Columns) -> Iterator[tuple[Place, Row]
             value = fields.get(columns.label or "label")
             if names is not None and isinstance(value, int):
                 fields[columns.label or "label"] = names[value] if 0 <= value < len(names) else None
-            yield Place(source, number, "row"), fields
+            yield Place(source, number, "row"), columnar(fields)
     except (OSError, ValueError, OverflowError) as error:
         raise BadData(
             f"{inert(source)}, after row {number}: a value cannot be read.\n"

@@ -108,7 +108,7 @@ def _messages(row: Row, columns: Columns, place: Place) -> tuple[Message, ...]:
 
 
 def _turn(turn: object, number: int, place: Place) -> Mapping[str, object]:
-    """A message without its nulls: columnar files give each message the fields of all."""
+    """A message without the fields that it has not."""
     if not isinstance(turn, Mapping):
         raise BadData(
             f"{place}: message {number} is a {_kind(turn)}, not a message.\n"
@@ -122,11 +122,16 @@ def _turn(turn: object, number: int, place: Place) -> Mapping[str, object]:
                 f"  value: {inert(repr(value), limit=120)}\n"
                 "  Only text and tool calls are read; images and other parts are not supported."
             )
-    return {key: _without_nulls(value) for key, value in fields.items() if value is not None}
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def columnar(row: Row) -> Row:
+    """A row of a columnar file, where every message has the fields, and every call the arguments, of all: as
+    nulls, which are left out. In other files a null within a call is the call's own."""
+    return {name: _without_nulls(value) for name, value in row.items()}
 
 
 def _without_nulls(value: object) -> object:
-    """In a columnar file every call has the arguments of all, as nulls."""
     if isinstance(value, Mapping):
         fields = cast("Mapping[object, object]", value)
         return {str(key): _without_nulls(inner) for key, inner in fields.items() if inner is not None}

@@ -5,6 +5,7 @@ Whoever makes the run may pad on the left, cut the prefill into chunks, and run 
 anything is read at it, so a state is read at its position or the run is refused.
 """
 
+import inspect
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -36,12 +37,16 @@ class _Tokens:
     real: Bool[Tensor, "row token"]
     """False for padding."""
     position_ids: Int[Tensor, "row token"] | None
+    implied: bool
+    """The model takes position ids and is given none: it counts columns, padding among them."""
 
     @classmethod
-    def of(cls, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> "_Tokens":
-        """Raises `RunNotFollowed` where the call does not say which tokens it runs."""
-        ids = arguments[0] if arguments else keywords.get("input_ids")
-        mask = arguments[1] if len(arguments) > 1 else keywords.get("attention_mask")
+    def of(cls, call: inspect.Signature, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> "_Tokens":
+        """`call`: what the model is called with. Raises `RunNotFollowed` where the call does not say which
+        tokens it runs."""
+        given = call.bind_partial(*arguments, **keywords).arguments
+        given = {**given, **given.get("kwargs", {})}
+        ids, mask = given.get("input_ids"), given.get("attention_mask")
         if not isinstance(ids, Tensor):
             raise RunNotFollowed(
                 "the model is called with embeddings and not with token ids, so no token of it is known.\n"
@@ -53,16 +58,21 @@ class _Tokens:
                 "known.\n  Call generate with its default cache."
             )
         real = torch.ones_like(ids) if mask is None else mask[:, -ids.shape[1] :]
-        position_ids = keywords.get("position_ids")
-        if isinstance(position_ids, Tensor) and position_ids.ndim == 2:
-            position_ids = position_ids.expand(len(ids), -1).cpu()
-        else:
-            position_ids = None
-        return cls(
-            ids.cpu(),
-            real.bool().cpu(),
-            position_ids,
+        implied = given.get("position_ids") is None and "position_ids" in call.parameters
+        return cls(ids.cpu(), real.bool().cpu(), _positions(given.get("position_ids"), len(ids)), implied)
+
+
+def _positions(position_ids: Any, rows: int) -> Int[Tensor, "row token"] | None:
+    """One a token; where there are several kinds (of text, height and width), they must be alike."""
+    if not isinstance(position_ids, Tensor):
+        return None
+    kinds = position_ids if position_ids.ndim == 3 else position_ids[None]
+    if not bool((kinds == kinds[:1]).all()):
+        raise RunNotFollowed(
+            "the position ids are not those of plain text, so no position of it is known.\n"
+            "  Only prompts of text are followed."
         )
+    return kinds[0].expand(rows, -1).cpu()
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +92,8 @@ class Followed:
     _states: Float[Tensor, "prompt position slot hidden"] | None = None
     _running: Int[Tensor, " row"] | None = None
     """Prompt tokens that each row will have passed when the running call ends."""
+    _columns: int = 0
+    """Columns that have been given, padding among them."""
     _read: int = 0
     _cache: Any = None
     """The cache of the call that ended the prefill."""
@@ -135,7 +147,10 @@ class Followed:
                 "  Open one block for every call of generate."
             )
         number = self._passed[:, None] + given.real.long().cumsum(dim=1) - 1
+        if given.implied:
+            self._require_columns_to_be(number, given.real)
         self._compare(given, number)
+        self._columns += given.ids.shape[1]
         self._running = self._passed + given.real.long().sum(dim=1)
         found: list[tuple[int, int, int]] = []
         for prompt, rendered in enumerate(self.prompts):
@@ -192,6 +207,16 @@ class Followed:
             )
         return rows // len(self.prompts)
 
+    def _require_columns_to_be(
+        self, number: Int[Tensor, "row token"], real: Bool[Tensor, "row token"]
+    ) -> None:
+        columns = self._columns + torch.arange(number.shape[1])
+        if bool((real & (columns != number)).any()):
+            raise RunNotFollowed(
+                "rows are padded on the left and the call gives no position ids, so the model counts the "
+                "padding.\n  Give it position_ids, as generate does by itself."
+            )
+
     def _compare(self, given: _Tokens, number: Int[Tensor, "row token"]) -> None:
         """Every prompt token must be the proved one, at its place."""
         expected = self._expected.repeat_interleave(self.rows_a_prompt, dim=0)
@@ -228,6 +253,7 @@ def following(module: nn.Module, blocks: Blocks, followed: Followed) -> Generato
     """
     reader = Reader(slot_taps(blocks, followed.slots), exits=False, announced=False)
     owner = threading.get_ident()
+    call = inspect.signature(module.forward)
 
     def is_foreign() -> bool:
         return threading.get_ident() == owner and current_layout() is None
@@ -239,9 +265,9 @@ def following(module: nn.Module, blocks: Blocks, followed: Followed) -> Generato
         if followed.complete:
             ids = arguments[0] if arguments else keywords.get("input_ids")
             width = ids.shape[1] if isinstance(ids, Tensor) else 0
-            followed.require_continued(cache, width, partial(_Tokens.of, arguments, keywords))
+            followed.require_continued(cache, width, partial(_Tokens.of, call, arguments, keywords))
         else:
-            reader.picks, reader.read = followed.picks(_Tokens.of(arguments, keywords)), []
+            reader.picks, reader.read = followed.picks(_Tokens.of(call, arguments, keywords)), []
 
     def after(_: nn.Module, __: Any, keywords: dict[str, Any], ___: Any) -> None:
         if is_foreign():
