@@ -4,6 +4,7 @@ Tests marked `real`, `shared` or `browser` need something this repository does n
 reason where it is missing; where LATENTGUARD_REQUIRE names their mark, such a skip is a failure.
 """
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -35,10 +36,22 @@ CHROMIUM_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-ch
 def pytest_configure() -> None:
     import torch
 
+    for logger in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(logger).setLevel(logging.ERROR)  # what they say wherever they are imported
     torch.set_num_threads(1)  # the models of most tests are so small that a second thread only waits
     # A busy machine breaks no property, and CI fails for a change, not for its luck.
     hypothesis.settings.register_profile("latentguard", deadline=None, derandomize="CI" in os.environ)
     hypothesis.settings.load_profile("latentguard")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file stays in one process, and so do the tests of the real model, which is loaded once; they begin."""
+    real = Path(__file__).parent / "real"
+    for item in items:
+        own = "real" if real in item.path.parents else str(item.path.relative_to(REPOSITORY))
+        item.add_marker(pytest.mark.xdist_group(own))
+    items.sort(key=lambda item: real not in item.path.parents)
 
 
 @pytest.fixture(scope="session")

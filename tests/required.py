@@ -42,12 +42,16 @@ class RequiredMarks:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
             report.outcome = "failed"
             report.longrepr = f"required here ({', '.join(sorted(marks))}), and did not run: {reason}"
-        elif report.when == "call":
-            self.ran |= marks
         return report
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called once a report, where tests run in several processes by the one that leads them."""
+        if report.when == "call":
+            self.ran |= set(report.keywords) & self.required
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.missing() and session.exitstatus == pytest.ExitCode.OK:
+        is_led = hasattr(session.config, "workerinput")  # by the process that sees every report
+        if self.missing() and session.exitstatus == pytest.ExitCode.OK and not is_led:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,25 +17,25 @@ def real_model(real_model_path: Path) -> "LanguageModel":
     """Qwen2.5-Coder-0.5B-Instruct, from its vendor's own GGUF file."""
     import latentguard
 
-    with on_every_core():
+    with own_cores():
         return latentguard.load(real_model_path)
 
 
 @pytest.fixture(autouse=True)
 def every_core() -> Iterator[None]:
-    """The matrices here are large enough for every core; the other tests keep their one thread."""
-    with on_every_core():
+    """The matrices here are large enough for more than one thread, which the other tests keep to."""
+    with own_cores():
         yield
 
 
 @contextmanager
-def on_every_core() -> Iterator[None]:
+def own_cores() -> Iterator[None]:
+    """Every core of this machine, or this process's share where the tests run in several."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(max(1, cores // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
     try:
         yield
     finally:

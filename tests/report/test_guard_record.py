@@ -6,7 +6,7 @@ import pytest
 
 from latentguard.beliefs import Behaviour
 from latentguard.guard import METHODS, Guard
-from latentguard.lm import model as lm_model
+from latentguard.lm import runner
 from latentguard.report.audit_data import AuditData
 from latentguard.report.guard_record import SCORES, FittedGuard, fit_guard, guard_record, misread
 from latentguard.report.ranking import auroc
@@ -37,7 +37,7 @@ def counted(data) -> Counted:
     model = tiny("Qwen3", seed=3)
     run: list[int] = []
     begun: list[int] = []
-    capture, fit = lm_model._capture.capture, Guard.fit
+    capture, fit = runner.capture, Guard.fit
 
     def counting(blocks, prompts, *arguments, **options):
         run.append(len(prompts))
@@ -48,7 +48,7 @@ def counted(data) -> Counted:
         return fit(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch, model.remembering():
-        patch.setattr(lm_model._capture, "capture", counting)
+        patch.setattr(runner, "capture", counting)
         patch.setattr(Guard, "fit", noting)
         observed = observe_all(model, data)
         found = fit_guard(model, data, observed)

@@ -3,6 +3,7 @@
 This package's own warnings stay: one line each, on standard error.
 """
 
+import logging
 import os
 import sys
 import warnings
@@ -31,6 +32,8 @@ def before_heavy_imports() -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for logger in ("torchao", "torch.utils._pytree"):  # loaded by transformers wherever torchao is installed
+        logging.getLogger(logger).setLevel(logging.ERROR)
     for library in _LIBRARIES:
         warnings.filterwarnings("ignore", module=rf"{library}(\.|$)")
     warnings.showwarning = _one_line
