@@ -46,7 +46,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays in one process, and so do the tests of the real model, which is loaded once; they begin."""
+    """A file stays in one process, and so do the tests of the real model, which is loaded once: the first."""
     real = Path(__file__).parent / "real"
     for item in items:
         own = "real" if real in item.path.parents else str(item.path.relative_to(REPOSITORY))
