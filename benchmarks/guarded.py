@@ -1,29 +1,49 @@
 """What does a guard inside generation add to the time to the first token? At batch 1 and 16.
 
-The guard is fitted on a part of the package's contrast set; its verdicts inside generation must be those of
-`Guard.score`. Flagged prompts are answered, so that both variants do the same work.
+    python guarded.py --guard DIR --data ../../shared/data/harmbench.jsonl ../../shared/data/alpaca_eval.jsonl
+
+Its verdicts inside generation must be those of `Guard.score`. Flagged prompts are answered, so that both
+variants do the same work. Without `--guard` one is fitted on a part of the package's contrast set, and
+without `--data` the contrast set's test prompts are asked.
 """
+
+from argparse import Namespace
 
 from harness import Report, arguments, paired, subject
 
-from latentguard.data import contrast_set
+from latentguard.data import Prompt, contrast_set, read_prompts
 from latentguard.guard import Guard
+from latentguard.lm import LanguageModel
 
 FITTED, ASKED = 60, 100
 
 
-def main() -> None:
-    given = arguments(str(__doc__), repeats=100)
-    model = subject(given)
-    parts = contrast_set()
+def guard_of(model: LanguageModel, given: Namespace) -> Guard:
+    if given.guard is not None:
+        return Guard.load(given.guard, model)
     harmful, harmless = (
-        [one for one in parts.train if one.label == label][:FITTED] for label in ("harmful", "harmless")
+        [one for one in contrast_set().train if one.label == label][:FITTED]
+        for label in ("harmful", "harmless")
     )
-    guard = Guard.fit(
+    return Guard.fit(
         model, harmful, harmless, position="both", behaviour="skip", untrained_copies=0, permutations=0
     )
-    prompts = [one.messages for one in parts.test[:ASKED]]
-    before = guard.score(parts.test[:ASKED])
+
+
+def asked(given: Namespace) -> list[Prompt]:
+    """As many of each file, `ASKED` in all."""
+    if not given.data:
+        return list(contrast_set().test[:ASKED])
+    return [one for file in given.data for one in read_prompts(file)[: ASKED // len(given.data)]]
+
+
+def main() -> None:
+    given = arguments(str(__doc__), repeats=100, guarded=True)
+    model = subject(given)
+    guard = guard_of(model, given)
+    records = asked(given)
+    prompts = [one.messages for one in records]
+    before = guard.score(records)
     replies = model.generate(prompts, max_new_tokens=1, guard=guard, on_flagged="answer")
     for one, reply in zip(before, replies, strict=True):
         assert abs(one.score - reply.verdict.score) <= 1e-3 * max(1.0, abs(one.score))
@@ -40,9 +60,10 @@ def main() -> None:
             model.generate(batch, max_new_tokens=1, guard=guard, on_flagged="answer")
 
         report.lines += paired(f"batch of {rows}", guarded, plain, pairs=given.repeats, bound=0.03)
+    flagged = sum(one.flagged for one in before)
     report.notes.append(
-        f"{ASKED} prompts: verdicts inside generation are those of Guard.score, {len(guard.reads[1])} slots "
-        f"at {len(guard.reads[0])} positions."
+        f"{len(prompts)} prompts, {flagged} of them flagged: verdicts inside generation are those of "
+        f"Guard.score. The guard reads {len(guard.reads[1])} slots at {len(guard.reads[0])} positions."
     )
     report.write("guarded", model, given)
 

@@ -30,9 +30,14 @@ REAL = "qwen2.5-coder-0.5b-instruct/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 
 
 def arguments(
-    description: str, *, repeats: int, peer: Sequence[str] = (), blocks: bool = False
+    description: str,
+    *,
+    repeats: int,
+    peer: Sequence[str] = (),
+    blocks: bool = False,
+    guarded: bool = False,
 ) -> argparse.Namespace:
-    """The command line that all benchmarks have; `peer`, `blocks`: and those that have these options."""
+    """The command line that all benchmarks have; `peer`, `blocks`, `guarded`: and the options of some."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--model", help="what latentguard.load takes; default: the real 0.5B, see README.md")
     parser.add_argument("--repeats", type=int, default=repeats)
@@ -43,6 +48,9 @@ def arguments(
         parser.add_argument("--peer", choices=peer, required=True)
     if blocks:
         parser.add_argument("--blocks", type=int, help="a random model of that many blocks in place of it")
+    if guarded:
+        parser.add_argument("--guard", type=Path, help="folder of a guard that was fitted on this model")
+        parser.add_argument("--data", type=Path, nargs="+", help="files of prompts")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     return given
