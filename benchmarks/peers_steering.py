@@ -36,7 +36,7 @@ SHAPE = {
 
 @contextmanager
 def repeng(module: Any) -> Iterator[Callable[[], Any]]:
-    """Its `ControlModel` wraps the module for good; inside the block every block adds a vector of zeros."""
+    """Its `ControlModel` wraps the module's blocks; inside the `with` block each adds a vector of zeros."""
     from repeng import ControlModel, ControlVector
 
     layers = list(range(module.config.num_hidden_layers))
@@ -95,7 +95,7 @@ def main() -> None:
             return generate(model)
 
     assert torch.equal(steered(), generate())
-    lines = paired(f"{given.peer}, steered", steered, generate, pairs=given.pairs, bound=0.03)
+    lines = paired(f"{given.peer}, steered", steered, generate, pairs=given.pairs)
     found = {
         "question": f"{NEW_TOKENS} tokens, steered at all {shape['num_hidden_layers']} blocks and not",
         "machine": {

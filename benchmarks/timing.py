@@ -62,7 +62,12 @@ def compared(
 
 
 def paired(
-    name: str, variant: Callable[[], Any], against: Callable[[], Any], *, pairs: int, bound: float
+    name: str,
+    variant: Callable[[], Any],
+    against: Callable[[], Any],
+    *,
+    pairs: int,
+    bound: float | None = None,
 ) -> tuple[Line, Line]:
     """Two variants in alternating order; the mean of their paired ratios, 95 % bootstrap interval.
 
@@ -74,9 +79,10 @@ def paired(
     means = np.sort(draw.choice(ratios, (10_000, len(ratios))).mean(axis=1))
     low, high = float(means[250]), float(means[9749])
     medians = {key: statistics.median(own) for key, own in seconds.items()}
+    most = None if bound is None else 1 + bound
     return (
         Line(f"{name}: mean of {pairs} pairs", medians["variant"], float(ratios.mean()), low, high),
-        Line(f"{name}: upper end of the interval", medians["against"], high, low, high, 1 + bound),
+        Line(f"{name}: upper end of the interval", medians["against"], high, low, high, most),
     )
 
 

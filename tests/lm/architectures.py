@@ -70,6 +70,7 @@ ARCHITECTURES = {
     "Gemma-2": Architecture("Gemma2Config", {"head_dim": 16, "sliding_window": 16}, WIDE, POST_NORM),
     "Gemma-3 text": Architecture("Gemma3TextConfig", {"head_dim": 16, "sliding_window": 16}, WIDE, POST_NORM),
     "Phi-3": Architecture("Phi3Config"),
+    "GPT-2": Architecture("GPT2Config"),
     "GPT-NeoX": Architecture("GPTNeoXConfig"),
     "OLMo-2": Architecture("Olmo2Config", refused=POST_NORM),
     "Granite": Architecture(

@@ -1,16 +1,30 @@
 """What a head is said to add to the residual stream is what the attention of its block hands on."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
 
 from latentguard.errors import ModelNotSupported
 from latentguard.lm import LanguageModel, Rendered, ScaleHeads
+from latentguard.lm.proof import attribution
+from latentguard.lm.proof.attribution import _Call
 from tests.lm.architectures import ARCHITECTURES
 
 PROMPTS = ["How do I bake bread?", "Tell me about the river that runs behind the old mill."]
-KNOWN = ["Llama", "Mistral, sliding window", "Qwen2", "Qwen3", "Phi-3", "GPT-OSS", "Granite", "Qwen3.5"]
-"""Architectures whose blocks call `self_attn` and add what it returns, times the config's multiplier."""
+KNOWN = {
+    **dict.fromkeys(
+        ["Llama", "Mistral, sliding window", "Qwen2", "Qwen3", "Phi-3", "GPT-OSS", "Granite", "Qwen3.5"],
+        "self_attn",
+    ),
+    **dict.fromkeys(["StableLM", "Cohere2"], "self_attn"),
+    "GPT-NeoX": "attention",
+    "GPT-2": "attn",
+    "Falcon": "self_attention",
+}
+"""Architectures whose blocks add what this module returns, times the config's multiplier."""
 
 
 def added_by_attention(model: LanguageModel, block: int, prompt: Rendered) -> Tensor:
@@ -20,12 +34,19 @@ def added_by_attention(model: LanguageModel, block: int, prompt: Rendered) -> Te
     def keep(_module: nn.Module, _arguments: object, output: tuple[Tensor, ...]) -> None:
         seen.append(output[0].clone())
 
-    handle = model.blocks.layers[block].self_attn.register_forward_hook(keep)
+    name = KNOWN[model.name.removeprefix("known ")]
+    handle = getattr(model.blocks.layers[block], name).register_forward_hook(keep)
     model.next_token_logits([prompt])
     handle.remove()
     bias = model.proof.head_sites(model.name)[block].projection.bias
     written = seen[0][0] if bias is None else seen[0][0] - bias
     return written * getattr(model.blocks.config, "residual_multiplier", 1.0)
+
+
+def known(name: str) -> LanguageModel:
+    model = ARCHITECTURES[name].build()
+    model.name = f"known {name}"
+    return model
 
 
 def direction_of(model: LanguageModel) -> Tensor:
@@ -34,7 +55,7 @@ def direction_of(model: LanguageModel) -> Tensor:
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_heads_of_a_block_add_up_to_what_its_attention_writes(name: str) -> None:
-    model = ARCHITECTURES[name].build()
+    model = known(name)
     direction = direction_of(model)
     found = model.attribute_heads(PROMPTS, direction, positions=("t_inst", -1))
     for row, prompt in enumerate(map(model.render, PROMPTS)):
@@ -48,7 +69,7 @@ def test_the_heads_of_a_block_add_up_to_what_its_attention_writes(name: str) -> 
 
 @pytest.mark.parametrize("name", ["Qwen2", "Granite"])
 def test_one_head_adds_what_attention_writes_when_the_others_are_removed(name: str) -> None:
-    model = ARCHITECTURES[name].build()
+    model = known(name)
     direction, block, prompt = direction_of(model), 1, model.render(PROMPTS[1])
     found = model.attribute_heads([prompt], direction, blocks=[block]).at("t_inst")[0, 0]
     for head in range(4):
@@ -86,9 +107,52 @@ def test_a_norm_that_is_hidden_in_the_attention_module_is_found(qwen: LanguageMo
     assert "heads" not in broken.proof.refusals
 
 
-def test_a_direction_of_another_width_is_refused(qwen: LanguageModel) -> None:
+def test_a_small_scale_behind_attention_is_found_in_half_precision_too(qwen: LanguageModel) -> None:
+    """A learned factor a channel, of four per cent: less than what rounding may explain between batches."""
+    module = copy.deepcopy(qwen.module).to(torch.bfloat16)
+    assert LanguageModel(module, qwen.tokenizer, name="sound").proof.factors == (1.0,) * 4
+    attention = module.model.layers[1].self_attn
+    plain = attention.forward
+    scale = 1 + 0.04 * torch.randn(qwen.hidden_size, generator=torch.Generator().manual_seed(0)).sign()
+
+    def forward(*arguments: object, **keywords: object) -> tuple[Tensor, ...]:
+        output, *rest = plain(*arguments, **keywords)
+        return ((output * scale).to(output.dtype), *rest)
+
+    attention.forward = forward
+    broken = LanguageModel(module, qwen.tokenizer, name="broken")
+    assert "times one factor" in broken.proof.refusals["attribution"]
+
+
+def test_blocks_may_share_a_part(qwen: LanguageModel) -> None:
+    module = copy.deepcopy(qwen.module)
+    module.model.layers[2].mlp = module.model.layers[1].mlp
+    assert LanguageModel(module, qwen.tokenizer, name="shared").proof.refusals == {}
+
+
+def test_weights_that_are_kept_on_another_device_are_brought_to_what_they_are_compared_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a GPU: tensors that know their device and hold nothing."""
+    compared: list[tuple[torch.device, torch.device]] = []
+    with FakeTensorMode():
+        projection = nn.Linear(8, 8)
+        call = _Call((), {})
+        call.given = torch.empty(1, 3, 8, device="cuda")
+        call.returned[projection] = [torch.empty(1, 3, 8, device="cuda")]
+        monkeypatch.setattr(
+            attribution, "gap", lambda one, other: compared.append((one.device, other.device)) or 0.0
+        )
+        attribution._written(projection, projection.weight, call)
+    ((one, other),) = compared
+    assert one == other == torch.device("cuda", 0)
+
+
+def test_a_direction_that_is_none_of_this_model_is_refused(qwen: LanguageModel) -> None:
     with pytest.raises(ValueError, match=r"direction has shape \(3,\)"):
         qwen.attribute_heads(PROMPTS, torch.ones(3))
+    with pytest.raises(ValueError, match="NaN"):
+        qwen.attribute_heads(PROMPTS, torch.full((qwen.hidden_size,), torch.nan))
 
 
 def test_an_untrained_copy_says_nothing_of_its_heads(qwen: LanguageModel) -> None:

@@ -151,6 +151,18 @@ def test_left_padding_without_position_ids_is_refused_where_the_model_would_coun
     torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
 
 
+def test_a_generate_that_cuts_tokens_off_before_its_deeper_blocks_is_refused_there() -> None:
+    """Gemma-4 runs the blocks that share keys and values on the last token alone; before them all pass."""
+    model = ARCHITECTURES["Gemma-4, keys and values shared by blocks"].build()
+    refused = pytest.raises(RunNotFollowed, match="cuts the others off")
+    with refused, model.following(PROMPTS, positions=POSITIONS) as followed:
+        _generate(model, followed.inputs(0, model.device))
+    with model.following(PROMPTS, positions=POSITIONS, slots=SLOTS) as followed:
+        _generate(model, followed.inputs(0, model.device))
+    read = model.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
+    torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
+
+
 def test_several_kinds_of_position_ids_must_be_those_of_text() -> None:
     """Models that also see are given an id of height and one of width beside that of the text."""
     model = ARCHITECTURES["Qwen3.5"].build()

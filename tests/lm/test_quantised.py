@@ -102,8 +102,6 @@ def test_mxfp4_is_unpacked_exactly_and_named(tmp_path: Path) -> None:
         ({"quant_method": "gptq", "bits": 4, "group_size": 128}, "optimum"),
         ({"quant_method": "awq", "bits": 4, "group_size": 128, "version": "gemm"}, "gptqmodel"),
         ({"quant_method": "compressed-tensors", "config_groups": {}}, "compressed_tensors"),
-        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes"),
-        ({"quant_method": "torchao", "quant_type": "int8_weight_only"}, "torchao"),
         ({"quant_method": "hqq", "quant_config": {}}, "hqq"),
     ],
     ids=lambda value: value["quant_method"] if isinstance(value, dict) else value,
@@ -196,10 +194,41 @@ def test_attribution_through_quantised_weights_is_that_of_the_numbers_they_stand
         torch.testing.assert_close(found[0, 0, head], written @ direction, rtol=1e-3, atol=1e-4)
 
 
-def test_where_a_state_would_depend_on_its_batch_the_model_is_refused(unquantised: Path) -> None:
+def int8_of_bitsandbytes() -> Any:
+    return transformers.BitsAndBytesConfig(load_in_8bit=True)
+
+
+@pytest.mark.parametrize("made", [int8_weights_and_inputs, int8_of_bitsandbytes])
+def test_where_a_state_would_depend_on_its_batch_the_model_is_refused_by_name(
+    unquantised: Path, made: Callable[[], Any]
+) -> None:
     """Inputs rounded to eight bits: the last bit of a sum, which a batch may change, becomes a whole step."""
-    with pytest.raises(ModelNotSupported, match="could not be proved"):
-        load(unquantised, device="cpu", dtype="float32", quantization_config=int8_weights_and_inputs())
+    with pytest.raises(ModelNotSupported, match="depend on the prompts beside it"):
+        load(unquantised, device="cpu", dtype="float32", quantization_config=made())
+
+
+def test_what_was_stored_with_rounded_inputs_is_refused_by_name(tmp_path: Path) -> None:
+    folder = qwen(tmp_path, {"quant_method": "bitsandbytes", "load_in_8bit": True})
+    with pytest.raises(ModelNotSupported, match="depend on the prompts beside it"):
+        load(folder, device="cpu", dtype="float32")
+
+
+@pytest.mark.parametrize("made", [int8_weights, nf4])
+def test_models_whose_weights_differ_in_scale_alone_have_different_fingerprints(
+    unquantised: Path, made: Callable[[], Any]
+) -> None:
+    """The packed numbers of both are the same."""
+    one = load(unquantised, device="cpu", dtype="float32", quantization_config=made())
+    tensors = load_file(unquantised / "model.safetensors")
+    doubled = {name: tensor * 2 if "_proj" in name else tensor for name, tensor in tensors.items()}
+    save_file(doubled, unquantised / "model.safetensors", metadata={"format": "pt"})
+    other = load(unquantised, device="cpu", dtype="float32", quantization_config=made())
+    assert one.identity().fingerprint != other.identity().fingerprint
+
+
+def test_an_untrained_copy_of_a_quantised_model_does_not_pass_for_one(unquantised: Path) -> None:
+    model = load(unquantised, device="cpu", dtype="float32", quantization_config=nf4())
+    assert model.reinitialised(0).identity().quantisation is None
 
 
 def test_what_is_quantised_already_is_not_quantised_again(tmp_path: Path) -> None:

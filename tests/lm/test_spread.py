@@ -14,6 +14,7 @@ import torch
 from latentguard.errors import DeviceNotAvailable, ModelNotSupported
 from latentguard.lm import AddDirection, LanguageModel, ScaleHeads, load
 from tests.lm.architectures import ARCHITECTURES
+from tests.lm.tiny import tiny
 
 PROMPTS = ["How do I bake bread?", "Tell me about the river that runs behind the old mill.", "hi"]
 NAMES = ["Llama", "Gemma-2", "GPT-NeoX", "Qwen3-MoE", "Qwen3.5"]
@@ -121,20 +122,39 @@ def test_what_was_put_on_disk_is_gone_with_the_model(tmp_path: Path, monkeypatch
     assert not list((tmp_path / "scratch").iterdir())
 
 
-def test_a_map_that_names_no_device_is_refused(tmp_path: Path) -> None:
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
     whole = ARCHITECTURES["Llama"].build()
     whole.module.save_pretrained(tmp_path)
     whole.tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(DeviceNotAvailable, match="warp"):
-        load(tmp_path, device={"": "warp:1"}, dtype="float32")
+    return tmp_path
 
 
-def test_spread_on_a_machine_without_a_gpu_is_the_model_in_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("devices", [{"": "warp:1"}, {"": "auto"}, {}], ids=str)
+def test_a_map_that_names_no_device_is_refused(saved: Path, devices: dict[str, str]) -> None:
+    with pytest.raises(DeviceNotAvailable):
+        load(saved, device=devices, dtype="float32")
+
+
+def test_a_map_that_leaves_parts_out_is_no_missing_model(saved: Path) -> None:
+    devices = {"model.embed_tokens": "cpu", "model.layers.0": "disk"}
+    with pytest.raises(ModelNotSupported, match="cannot be laid over"):
+        load(saved, device=devices, dtype="float32")
+
+
+def test_tied_embeddings_on_disk_leave_the_fingerprint_as_it_is(tmp_path: Path) -> None:
+    whole = tiny("Llama", tie_word_embeddings=True)
+    whole.module.save_pretrained(tmp_path)
+    whole.tokenizer.save_pretrained(tmp_path)
+    plain = load(tmp_path, device="cpu", dtype="float32")
+    spread = load(tmp_path, device={"": "disk"}, dtype="float32")
+    assert spread.identity().fingerprint == plain.identity().fingerprint
+    assert torch.equal(spread.capture(PROMPTS).tensor, plain.capture(PROMPTS).tensor)
+
+
+def test_spread_on_a_machine_without_a_gpu_is_the_model_in_memory(saved: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    whole = ARCHITECTURES["Llama"].build()
-    whole.module.save_pretrained(tmp_path)
-    whole.tokenizer.save_pretrained(tmp_path)
-    model = load(tmp_path, device="spread", dtype="float32")
+    model = load(saved, device="spread", dtype="float32")
     assert model.device.type == "cpu"
     assert not [note for note in model.notes if "spread" in note]

@@ -65,8 +65,10 @@ def load_guard(
     try:
         guard = Guard.load(folder, loaded, transfer=transfer)
     except ArtefactMismatch as error:
-        if model is not None or loaded.identity().fingerprint == fitted_on.fingerprint:
-            raise
+        given = loaded.identity()
+        same_weights = given.fingerprint == fitted_on.fingerprint
+        if model is not None or same_weights or given.quantisation != fitted_on.quantisation:
+            raise  # another place would not help
         raise _named(error) from error
     for note in guard.notes:
         output.note(note)

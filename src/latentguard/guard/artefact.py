@@ -110,11 +110,16 @@ def check_model(folder: Path, fitted: Identity, given: Identity, *, transfer: bo
         )
     found = differences(fitted, given)
     if found and not transfer:
+        way = "Fit a guard on this model, or pass transfer=True (--transfer): every verdict then says so."
+        if "weights" in found and fitted.quantisation != given.quantisation:
+            way += (
+                "\n  A model that was quantised while it was loaded is loaded so again with latentguard.load."
+            )
         raise ArtefactMismatch(
             f"the guard in {folder} was fitted on another model: {', '.join(found)} differ.\n"
             f"  fitted on: {_described(fitted)}\n"
             f"  given    : {_described(given)}\n"
-            "  Fit a guard on this model, or pass transfer=True (--transfer): every verdict then says so."
+            f"  {way}"
         )
     return found
 

@@ -36,14 +36,17 @@ def output_matrix(projection: nn.Module, given: int) -> Float[Tensor, "hidden gi
 def along(
     read: HeadStates,
     direction: Float[Tensor, " hidden"],
-    sites: Sequence[HeadSite],
-    factors: Sequence[float],
+    sites: Sequence[HeadSite | None],
+    factors: Sequence[float | None],
 ) -> HeadAttributions:
-    """What every head that was read adds along `direction`; `sites` and `factors` of the blocks read."""
+    """What every head that was read adds along `direction`; `sites` and `factors` of all blocks."""
     found = torch.empty(read.tensor.shape[:-1])
-    for column, (site, factor) in enumerate(zip(sites, factors, strict=True)):
+    for column, block in enumerate(read.blocks):
+        site, factor = sites[block], factors[block]
+        assert site is not None
+        assert factor is not None  # attribution was proved of every block with heads
         matrix = output_matrix(site.projection, site.heads * site.width)
-        assert matrix is not None, "attribution was proved"
+        assert matrix is not None
         seen = factor * (direction.float().cpu() @ matrix.float().cpu())
         found[:, :, column] = (read.tensor[:, :, column] * seen.view(site.heads, site.width)).sum(dim=-1)
     return HeadAttributions(found, read.positions, read.blocks)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from latentguard._progress import Progress, silent
-from latentguard.errors import ModelNotSupported, NonFiniteState
+from latentguard.errors import ModelNotSupported, NonFiniteState, RunNotFollowed
 from latentguard.lm.batch_layout import Row, current_layout
 from latentguard.lm.batches import Family, halves, next_batch, padded_tokens, plan
 from latentguard.lm.blocks import Blocks
@@ -106,6 +106,8 @@ class Reader:
     """It reads this package's own runs; False: those of others alone."""
     picks: list[tuple[int, int, int]] = field(default_factory=list)
     """(row, token, target) wanted of the running segment."""
+    tokens: int | None = None
+    """Tokens a row of the running call of others, all of which must pass a tap that is read."""
     read: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
     """(number of the tap, targets, states) in the order in which they were met."""
 
@@ -155,10 +157,19 @@ class Reader:
 
     def _take(self, number: int, stream: Tensor) -> None:
         if self.picks:
+            self._require_all_tokens(number, stream)
             rows, tokens, targets = torch.tensor(self.picks, dtype=torch.long).T
             self.read.append((number, targets, stream[rows.to(stream.device), tokens.to(stream.device)]))
         if self.exits and number == len(self.taps) - 1:
             raise _DeepEnough
+
+    def _require_all_tokens(self, number: int, stream: Tensor) -> None:
+        if self.tokens is not None and stream.shape[1] != self.tokens:
+            raise RunNotFollowed(
+                f"{stream.shape[1]} of {self.tokens} tokens pass {self.taps[number].name}: this model's "
+                "generate cuts the others off before its deeper blocks.\n"
+                "  Read slots before that one, or let LanguageModel.generate make the run."
+            )
 
 
 @dataclass(slots=True, eq=False)

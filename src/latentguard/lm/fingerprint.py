@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
+from jaxtyping import Shaped
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -55,19 +56,42 @@ def weight_fingerprint(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, parameter in named_values(module):
         digest.update(f"{name}{tuple(parameter.shape)}".encode())
-        for part in _parts(parameter.detach()):
-            rows = part.reshape(part.shape[0] if part.dim() else 1, -1)
+        for part in map(Tensor.detach, _parts(parameter)):
+            rows = _rows(part)
             sampled = rows[torch.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).long().to(rows.device)]
             digest.update(sampled.to(torch.bfloat16).cpu().contiguous().view(torch.int16).numpy().tobytes())
+        digest.update(_settings(parameter))
     return digest.hexdigest()
 
 
 def _parts(tensor: Any) -> list[Tensor]:
     """The plain tensors that hold a weight: itself, or what a quantised one consists of; none on meta."""
-    inner = getattr(tensor, "__tensor_flatten__", None)
+    inner = getattr(tensor, "__tensor_flatten__", None)  # torchao's
     if inner is not None:
         return [part for name in sorted(inner()[0]) for part in _parts(getattr(tensor, name))]
-    return [] if tensor.is_meta else [tensor]
+    if tensor.is_meta:
+        return []
+    state = _state(tensor)
+    return [tensor, *(state[name] for name in sorted(state) if isinstance(state[name], Tensor))]
+
+
+def _state(tensor: Any) -> dict[str, Any]:
+    """The scales and settings of a weight in bitsandbytes' four bits."""
+    state = getattr(tensor, "quant_state", None)
+    return {} if state is None else state.as_dict(packed=False)
+
+
+def _settings(tensor: Any) -> bytes:
+    state = _state(tensor)
+    said = {name: str(value) for name, value in state.items() if not isinstance(value, Tensor)}
+    return repr(sorted(said.items())).encode() if said else b""
+
+
+def _rows(part: Tensor) -> Shaped[Tensor, "row value"]:
+    """A tensor by its first axis; packed bytes, which lie in one column, in rows of 64."""
+    if not part.is_floating_point() and part.numel() % 64 == 0:
+        return part.reshape(-1, 64)
+    return part.reshape(part.shape[0] if part.dim() else 1, -1)
 
 
 def versions() -> dict[str, str]:

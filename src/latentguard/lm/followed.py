@@ -267,7 +267,8 @@ def following(module: nn.Module, blocks: Blocks, followed: Followed) -> Generato
             width = ids.shape[1] if isinstance(ids, Tensor) else 0
             followed.require_continued(cache, width, partial(_Tokens.of, call, arguments, keywords))
         else:
-            reader.picks, reader.read = followed.picks(_Tokens.of(call, arguments, keywords)), []
+            tokens = _Tokens.of(call, arguments, keywords)
+            reader.picks, reader.tokens, reader.read = followed.picks(tokens), tokens.ids.shape[1], []
 
     def after(_: nn.Module, __: Any, keywords: dict[str, Any], ___: Any) -> None:
         if is_foreign():

@@ -25,7 +25,13 @@ from latentguard.errors import DeviceNotAvailable, ModelNotFound, ModelNotSuppor
 from latentguard.lm.gguf import file_type, transformers_reading
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.precision import Choice, choose_dtype
-from latentguard.lm.quantised import cannot_be_quantised, needs_package, quantisation, require_known
+from latentguard.lm.quantised import (
+    cannot_be_quantised,
+    needs_package,
+    quantisation,
+    require_known,
+    require_states_of_their_own,
+)
 from latentguard.lm.spread import Devices, devices_of
 
 _UNREADABLE = (OSError, ValueError, KeyError)
@@ -69,8 +75,7 @@ def load(
     if isinstance(device, str) and device != "spread":
         place = _device(device)
     elif not isinstance(device, str):
-        for part in set(device.values()) - {"disk"}:
-            _device(f"cuda:{part}" if isinstance(part, int) else part)
+        _require_devices(device)
     source = _source(os.fspath(name_or_path), name)
     stated = _gguf_type(source, revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code, **source.keywords}
@@ -82,6 +87,8 @@ def load(
             )
         require_known(source.name, config)
         stored = stated or quantisation(config)
+        if quantization_config is not None:
+            require_states_of_their_own(source.name, quantization_config)
         if quantization_config is not None and stored is not None:
             raise ValueError(
                 f"{source.name} is quantised already ({stored}); it takes no quantization_config"
@@ -158,6 +165,17 @@ def _weights(
     return module
 
 
+def _require_devices(devices: Devices) -> None:
+    """Raise `DeviceNotAvailable` for a map that names no part, or a device that this machine has not."""
+    if not devices or "auto" in devices.values():
+        raise DeviceNotAvailable(
+            f"{dict(devices)!r} gives no device of this machine to a part of the model.\n"
+            "  Name every part's device, or let 'spread' find them."
+        )
+    for device in set(devices.values()) - {"disk"}:
+        _device(f"cuda:{device}" if isinstance(device, int) else device)
+
+
 def _spread(
     source: Source,
     config: Any,
@@ -172,6 +190,15 @@ def _spread(
     try:
         placed = {**options, "device_map": devices, "offload_folder": folder}
         module = _weights(source, config, dtype, placed, quantised).eval()
+    except (ModelNotFound, ModelNotSupported) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if type(error.__cause__) not in (ValueError, KeyError, RuntimeError):
+            raise
+        raise ModelNotSupported(
+            f"{inert(source.name)} cannot be laid over {devices}.\n"
+            f"  {inert(str(error.__cause__), limit=300)}\n"
+            "  A map gives every part a device. GGUF files, and weights quantised while loading, take no disk."
+        ) from error.__cause__
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -293,5 +320,5 @@ def _device(device: str) -> torch.device:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise DeviceNotAvailable(
             f"this machine cannot use the device {inert(device)!r} ({inert(said[0], limit=200)}).\n"
-            "  Give auto, cpu, or a device of this machine such as cuda or cuda:1."
+            "  Give auto, cpu, a device of this machine such as cuda or cuda:1, or spread for all GPUs."
         ) from error

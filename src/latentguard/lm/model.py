@@ -172,14 +172,11 @@ class LanguageModel:
         factors = self.proof.attribution_factors(self.name)
         if tuple(direction.shape) != (self.hidden_size,):
             raise ValueError(f"direction has shape {tuple(direction.shape)}, not ({self.hidden_size},)")
+        if not bool(torch.isfinite(direction).all()):
+            raise ValueError("direction holds NaN or infinity")
         read = self.capture_heads(prompts, positions=positions, blocks=blocks, progress=progress)
         sites = self.proof.head_sites(self.name)
-        chosen = [
-            (site, factor)
-            for block in read.blocks
-            if (site := sites[block]) is not None and (factor := factors[block]) is not None
-        ]
-        return along(read, direction, [site for site, _ in chosen], [factor for _, factor in chosen])
+        return along(read, direction, sites, factors)
 
     def means(
         self,
@@ -363,6 +360,7 @@ class LanguageModel:
         fresh = copy.copy(self)
         fresh.module, fresh.blocks, fresh._fingerprint = made.module, made.blocks, made.fingerprint
         fresh.name, fresh.notes = f"{self.name} (untrained copy, seed {seed})", ()
+        fresh.quantisation = None
         fresh._memory = self._memory.of_copy(fresh.identity)
         fresh._budget = Budget.of_copy(self.device)
         fresh.proof = self.proof.of_copy()

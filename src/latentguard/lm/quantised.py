@@ -27,13 +27,35 @@ def quantisation(config: Any) -> str | None:
 
 
 def require_known(name: str, config: Any) -> None:
-    """Raise `ModelNotSupported` for stored weights that are quantised in a way which transformers ignores."""
+    """Raise `ModelNotSupported` for weights stored in a way which transformers ignores, or which rounds
+    inputs."""
     stored = quantisation(config)
     if stored is not None and not _is_known(_settings(config)):
         raise ModelNotSupported(
             f"{inert(name)} is stored quantised ({inert(stored, limit=60)}), which transformers "
             f"{transformers.__version__} does not read.\n"
             "  Give the unquantised weights of this model, or install a release that reads it."
+        )
+    if stored is not None:
+        require_states_of_their_own(name, _settings(config))
+
+
+def require_states_of_their_own(name: str, settings: Any) -> None:
+    """Raise `ModelNotSupported` where inputs would be rounded, too: a state then depends on its batch.
+
+    `settings`: transformers' own, stored or as a caller gave them. LLM.int8() takes columns out of the
+    rounding by the largest value of the whole batch; a rounded sum may differ by a whole step with the
+    batch that it is computed in. Whether a few prompts show it is chance, so it is refused by name.
+    """
+    told = settings if isinstance(settings, dict) else settings.to_dict()
+    kind = getattr(settings, "quant_type", told.get("quant_type"))
+    named = kind if isinstance(kind, str) else type(kind).__name__
+    if told.get("load_in_8bit") or "dynamicactivation" in named.lower().replace("_", ""):
+        raise ModelNotSupported(
+            f"{inert(name)} would round what its layers are given, too "
+            f"({'bitsandbytes, 8 bits' if told.get('load_in_8bit') else inert(named, limit=60)}), so that a "
+            "state would depend on the prompts beside it.\n"
+            "  Quantise the weights alone: bitsandbytes with 4 bits, torchao's weight-only kinds."
         )
 
 

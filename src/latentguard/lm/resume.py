@@ -144,7 +144,7 @@ def _resume(
     stream = kept.leaving[:0]
     if batch[0].first_block < len(blocks):
         arguments, keywords = kept.calls[batch[0].first_block]
-        stream = entering(arguments, keywords)[:0]  # on that block's device
+        stream = entering(arguments, keywords)[:0]  # on the device of what is handed to that block
     for number in range(batch[0].first_block, len(blocks)):
         arguments, keywords = kept.calls[number]
         joining = sum(one.first_block == number for one in batch[joined:])

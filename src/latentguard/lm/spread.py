@@ -39,7 +39,10 @@ def kept(module: nn.Module, name: str) -> Tensor | None:
 
 def named_values(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Every parameter by its whole name, with its values, one at a time; on meta where nobody keeps them."""
+    tied = getattr(module, "all_tied_weights_keys", None) or {}
     for name, parameter in sorted(module.named_parameters()):
+        if parameter.is_meta and name in tied:
+            continue  # on meta it is an object of its own, elsewhere one with what it is tied to
         owner, _, own = name.rpartition(".")
         value = kept(module.get_submodule(owner), own)
         yield name, parameter if value is None else value

@@ -84,7 +84,12 @@ class Proof:
             supports=self.supports(),
             refused=dict(self.refusals),
             heads=tuple(
-                HeadsRecord(block=block, heads=site.heads, width=site.width)
+                HeadsRecord(
+                    block=block,
+                    heads=site.heads,
+                    width=site.width,
+                    factor=self.factors[block] if self.factors else None,
+                )
                 for block, site in enumerate(self.heads or ())
                 if site is not None
             ),
@@ -146,7 +151,7 @@ def prove(module: Any, blocks: Blocks, dtype: torch.dtype, device: torch.device)
         refusals["attribution"] = "heads are refused"
     else:
         plain = partial(_run_plain, blocks, short, device)
-        factors, attribution = prove_attribution(blocks, plain, sites, tolerance, refusals)
+        factors, attribution = prove_attribution(blocks, plain, sites, dtype, tolerance, refusals)
     resume: list[Check] = []
     if "edits" in refusals:
         refusals["resume"] = "edits are refused"

@@ -24,6 +24,8 @@ class HeadsRecord(BaseModel):
     block: int
     heads: int
     width: int
+    factor: float | None = None
+    """With which the block adds what its heads write; None where attribution is refused."""
 
 
 class ProofRecord(BaseModel):
