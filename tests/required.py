@@ -42,12 +42,13 @@ class RequiredMarks:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
             report.outcome = "failed"
             report.longrepr = f"required here ({', '.join(sorted(marks))}), and did not run: {reason}"
+        report.user_properties += [("required mark", mark) for mark in sorted(marks)]
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Called once a report, where tests run in several processes by the one that leads them."""
         if report.when == "call":
-            self.ran |= set(report.keywords) & self.required
+            self.ran |= {str(value) for name, value in report.user_properties if name == "required mark"}
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         is_led = hasattr(session.config, "workerinput")  # by the process that sees every report

@@ -18,11 +18,11 @@ def test_needs_nothing():
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     """Runs a file of tests in a session of its own, with these marks required."""
 
-    def run(tests: str, required: str) -> pytest.RunResult:
+    def run(tests: str, required: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(tests)
         pytester.makeini("[pytest]\nmarkers =\n    real\n    browser")
         monkeypatch.setenv("LATENTGUARD_REQUIRE", required)
-        return pytester.runpytest_inprocess("-p", "tests.required", "-p", "no:cacheprovider")
+        return pytester.runpytest_inprocess("-p", "tests.required", "-p", "no:cacheprovider", *options)
 
     return run
 
@@ -43,3 +43,13 @@ def test_a_run_without_any_test_of_a_required_mark_fails(run):
     result = run("def test_needs_nothing():\n    pass\n", "browser")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["no test marked 'browser' ran, *"])
+
+
+def test_marks_that_ran_in_another_process_are_counted(run):
+    """One process leads and sees every report; the others run the tests, some of them none with a mark."""
+    tests = "import pytest\n\n@pytest.mark.real\ndef test_one():\n    pass\n\ndef test_other():\n    pass\n"
+    result = run(tests, "real", "-p", "xdist", "-n", "2")
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0
+    result = run("def test_needs_nothing():\n    pass\n", "real", "-p", "xdist", "-n", "2")
+    assert result.ret == 1

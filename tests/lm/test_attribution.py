@@ -5,7 +5,6 @@ import copy
 import pytest
 import torch
 from torch import Tensor, nn
-from torch._subclasses import FakeTensorMode
 
 from latentguard.errors import ModelNotSupported
 from latentguard.lm import LanguageModel, Rendered, ScaleHeads
@@ -133,19 +132,20 @@ def test_blocks_may_share_a_part(qwen: LanguageModel) -> None:
 def test_weights_that_are_kept_on_another_device_are_brought_to_what_they_are_compared_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without a GPU: tensors that know their device and hold nothing."""
-    compared: list[tuple[torch.device, torch.device]] = []
-    with FakeTensorMode():
-        projection = nn.Linear(8, 8)
-        call = _Call((), {})
-        call.given = torch.empty(1, 3, 8, device="cuda")
-        call.returned[projection] = [torch.empty(1, 3, 8, device="cuda")]
-        monkeypatch.setattr(
-            attribution, "gap", lambda one, other: compared.append((one.device, other.device)) or 0.0
-        )
-        attribution._written(projection, projection.weight, call)
-    ((one, other),) = compared
-    assert one == other == torch.device("cuda", 0)
+    """Without a GPU: the meta device is one, too."""
+    projection = nn.Linear(8, 8)
+    call = _Call((), {})
+    call.given = torch.empty(1, 3, 8, device="meta")
+    call.returned[projection] = [torch.empty(1, 3, 8, device="meta")]
+    compared: list[str] = []
+
+    def noted(one: Tensor, other: Tensor) -> float:
+        compared.extend((one.device.type, other.device.type))
+        return 0.0
+
+    monkeypatch.setattr(attribution, "gap", noted)
+    assert attribution._written(projection, projection.weight.detach(), call) == 0
+    assert compared == ["meta", "meta"]
 
 
 def test_a_direction_that_is_none_of_this_model_is_refused(qwen: LanguageModel) -> None:

@@ -197,7 +197,7 @@ def _spread(
         raise ModelNotSupported(
             f"{inert(source.name)} cannot be laid over {devices}.\n"
             f"  {inert(str(error.__cause__), limit=300)}\n"
-            "  A map gives every part a device. GGUF files, and weights quantised while loading, take no disk."
+            "  A map gives every part a device. Weights from GGUF, or quantised while loading, take no disk."
         ) from error.__cause__
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
