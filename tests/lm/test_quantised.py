@@ -207,8 +207,18 @@ def test_where_a_state_would_depend_on_its_batch_the_model_is_refused_by_name(
         load(unquantised, device="cpu", dtype="float32", quantization_config=made())
 
 
-def test_what_was_stored_with_rounded_inputs_is_refused_by_name(tmp_path: Path) -> None:
-    folder = qwen(tmp_path, {"quant_method": "bitsandbytes", "load_in_8bit": True})
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"quant_method": "bitsandbytes", "load_in_8bit": True},
+        {"quant_method": "torchao", "quant_type": {"default": {"_type": "Int8DynamicActivationInt8Weight"}}},
+    ],
+    ids=["bitsandbytes", "torchao"],
+)
+def test_what_was_stored_with_rounded_inputs_is_refused_by_name(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    folder = qwen(tmp_path, settings)
     with pytest.raises(ModelNotSupported, match="depend on the prompts beside it"):
         load(folder, device="cpu", dtype="float32")
 

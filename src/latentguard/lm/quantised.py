@@ -50,7 +50,8 @@ def require_states_of_their_own(name: str, settings: Any) -> None:
     told = settings if isinstance(settings, dict) else settings.to_dict()
     kind = getattr(settings, "quant_type", told.get("quant_type"))
     named = kind if isinstance(kind, str) else type(kind).__name__
-    if told.get("load_in_8bit") or "dynamicactivation" in named.lower().replace("_", ""):
+    whole = f"{named} {kind}".lower().replace("_", "")  # a stored kind is a dict that names its class
+    if told.get("load_in_8bit") or "dynamicactivation" in whole:
         raise ModelNotSupported(
             f"{inert(name)} would round what its layers are given, too "
             f"({'bitsandbytes, 8 bits' if told.get('load_in_8bit') else inert(named, limit=60)}), so that a "
