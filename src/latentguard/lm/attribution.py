@@ -24,8 +24,8 @@ def output_matrix(projection: nn.Module, given: int) -> Float[Tensor, "hidden gi
     A linear layer keeps W itself, transformers' `Conv1D` its transpose.
     """
     weight = kept(projection, "weight")
-    if hasattr(weight, "__tensor_flatten__"):
-        weight = weight.dequantize()  # type: ignore[union-attr]  # torchao's, to the numbers it stands for
+    if weight is not None and hasattr(weight, "__tensor_flatten__"):
+        weight = weight.dequantize()  # torchao's, to the numbers it stands for
     if weight is None or not weight.is_floating_point() or weight.dim() != 2:
         return None
     kept_as_it_is = isinstance(projection, nn.Linear)

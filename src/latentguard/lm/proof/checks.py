@@ -18,6 +18,17 @@ TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8, torch.bfloat16: 6e-2, tor
 """Largest relative difference of two states that rounding may explain, by dtype. Measured: 1e-7 to
 4e-7 on five tiny float32 models, 1.2e-2 on Qwen2.5-Coder-0.5B in bfloat16."""
 
+CANNOT_BE_CALLED_AGAIN = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+)
+"""What a block raises that is called apart from its model's run and cannot be: a capability is refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

@@ -12,12 +12,11 @@ from latentguard.lm.edits.direction import AddDirection
 from latentguard.lm.edits.heads import ReplaceHeads, ScaleHeads
 from latentguard.lm.edits.in_force import Edit, edited
 from latentguard.lm.heads import HeadSite
-from latentguard.lm.proof.checks import Check, gap
+from latentguard.lm.proof.checks import CANNOT_BE_CALLED_AGAIN, Check, gap
 from latentguard.lm.resume import resumed_logits
 from latentguard.lm.runs import beginning, run
 
 SAYS = "an edited run that goes on from its first changed block and token is the whole edited run"
-_CANNOT = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, NotImplementedError)
 
 
 def prove_resume(
@@ -45,7 +44,7 @@ def prove_resume(
             at_once=len(alternatives),
             may_cache=may_cache,
         )
-    except _CANNOT as reason:
+    except CANNOT_BE_CALLED_AGAIN as reason:
         refusals["resume"] = f"its blocks cannot be called again ({type(reason).__name__})"
         return []
     check = Check("resume", SAYS, gap(resumed, whole), tolerance)
