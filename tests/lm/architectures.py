@@ -13,6 +13,7 @@ import transformers
 from latentguard.lm import LanguageModel
 from tests.lm.templates import CHATML, byte_level
 from tests.lm.tiny import SETTINGS, random_module
+from tests.lm.where import DEVICE, DTYPE
 
 EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
 LINEAR = {
@@ -54,7 +55,7 @@ class Architecture:
         if self.text is not None:
             settings["text_config"] = {**plain, **self.text}
         module = random_module(getattr(transformers, self.config)(**settings))
-        return LanguageModel(module, tokenizer, name=f"tiny {self.config}")
+        return LanguageModel(module.to(DEVICE, DTYPE), tokenizer, name=f"tiny {self.config}")
 
 
 HYBRID = frozenset({"prefix sharing"})

@@ -11,8 +11,8 @@ from latentguard.lm import LanguageModel
 
 
 def plain_states(model: LanguageModel, **inputs: Tensor) -> Tensor:
-    """[slot, row, token, hidden] of a plain transformers call; slot L is what a hook sees leave the last
-    block, as transformers' own last state is past the final norm."""
+    """[slot, row, token, hidden] in float32 of a plain transformers call; slot L is what a hook sees leave
+    the last block, as transformers' own last state is past the final norm."""
     last: list[Tensor] = []
 
     def keep(_module: object, _arguments: object, output: Tensor | tuple[Tensor, ...]) -> None:
@@ -20,9 +20,10 @@ def plain_states(model: LanguageModel, **inputs: Tensor) -> Tensor:
 
     handle = model.blocks.layers[-1].register_forward_hook(keep)
     with torch.no_grad():
-        output = model.module(**inputs, output_hidden_states=True)
+        given = {name: one.to(model.device) for name, one in inputs.items()}
+        output = model.module(**given, output_hidden_states=True)
     handle.remove()
-    return torch.stack([*output.hidden_states[:-1], *last])
+    return torch.stack([*output.hidden_states[:-1], *last]).cpu().float()
 
 
 def projection_inputs(model: LanguageModel, block: int, ids: tuple[int, ...]) -> Tensor:
@@ -36,9 +37,9 @@ def projection_inputs(model: LanguageModel, block: int, ids: tuple[int, ...]) ->
 
     handle = site.projection.register_forward_pre_hook(keep)
     with torch.no_grad():
-        model.module(input_ids=torch.tensor([ids]), use_cache=False)
+        model.module(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
     handle.remove()
-    return seen[0][0].unflatten(-1, (site.heads, site.width))
+    return seen[0][0].cpu().float().unflatten(-1, (site.heads, site.width))
 
 
 @contextmanager

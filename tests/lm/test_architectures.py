@@ -1,5 +1,7 @@
 """What is proved of every architecture, and that its states are its own: one table, nothing by name."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from latentguard.errors import ModelNotSupported
 from latentguard.lm import AddDirection, LanguageModel
 from tests.lm.architectures import ARCHITECTURES, SEVERAL_STREAMS, Architecture
 from tests.lm.plain import blocks_run, plain_states
+from tests.lm.where import assert_same, differ, in_float32
 
 PROMPTS = [
     "How do I bake bread?",
@@ -23,9 +26,13 @@ def built(request: pytest.FixtureRequest) -> tuple[Architecture, LanguageModel]:
     return wanted, wanted.build()
 
 
-def test_what_is_proved_is_what_the_architecture_has(built: tuple[Architecture, LanguageModel]) -> None:
+def test_what_is_proved_is_what_the_architecture_has(
+    built: tuple[Architecture, LanguageModel], record_property: Callable[[str, object], None]
+) -> None:
     wanted, model = built
     proof = model.proof
+    for check in proof.checks:
+        record_property(check.name, check.error)  # for a table of another device: pytest --junitxml
     assert {name for name, supported in proof.supports().items() if not supported} == wanted.refused
     assert set(proof.refusals) == wanted.refused
     assert tuple(site and site.width for site in proof.heads or ()) == wanted.heads
@@ -41,9 +48,7 @@ def test_states_in_a_batch_are_those_of_a_plain_run(built: tuple[Architecture, L
         rendered = model.render(prompt)
         plain = plain_states(model, input_ids=torch.tensor([rendered.ids]))[:, 0]
         for column, position in enumerate(POSITIONS):
-            torch.testing.assert_close(
-                states[row, column], plain[:, rendered.index(position)].float(), rtol=1e-4, atol=1e-4
-            )
+            assert_same(states[row, column], plain[:, rendered.index(position)], rtol=1e-4, atol=1e-4)
 
 
 def test_early_exit_reads_the_same_states_and_runs_no_deeper_block(
@@ -54,7 +59,7 @@ def test_early_exit_reads_the_same_states_and_runs_no_deeper_block(
     with blocks_run(model) as ran:
         early = model.capture(PROMPTS, slots=[2]).at("t_inst")
     assert set(ran) <= {0, 1}
-    torch.testing.assert_close(early[:, 0], full[:, 2], rtol=1e-4, atol=1e-4)
+    assert_same(early[:, 0], full[:, 2], rtol=1e-4, atol=1e-4)
 
 
 def test_an_edit_is_read_where_it_was_made_and_nowhere_before(
@@ -65,11 +70,12 @@ def test_an_edit_is_read_where_it_was_made_and_nowhere_before(
     direction = torch.randn(model.hidden_size, generator=torch.Generator().manual_seed(0))
     with model.edited([AddDirection(2, direction, scope="prompt")]):
         edited = model.capture(PROMPTS).at("t_inst")
-    torch.testing.assert_close(edited[:, :2], plain[:, :2], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(edited[:, 2], plain[:, 2] + direction, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(edited[:, 3], plain[:, 3], atol=1e-3)
+    assert_same(edited[:, :2], plain[:, :2], rtol=1e-4, atol=1e-4)
+    assert_same(edited[:, 2], plain[:, 2] + direction, rtol=1e-4, atol=1e-4)
+    assert differ(edited[:, 3], plain[:, 3], atol=1e-3)
 
 
+@in_float32
 def test_an_edited_reply_is_the_same_with_and_without_a_cache(
     built: tuple[Architecture, LanguageModel],
 ) -> None:

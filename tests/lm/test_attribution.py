@@ -10,7 +10,9 @@ from latentguard.errors import ModelNotSupported
 from latentguard.lm import LanguageModel, Rendered, ScaleHeads
 from latentguard.lm.proof import attribution
 from latentguard.lm.proof.attribution import _Call
+from latentguard.lm.proof.checks import TOLERANCE
 from tests.lm.architectures import ARCHITECTURES
+from tests.lm.where import DTYPE
 
 PROMPTS = ["How do I bake bread?", "Tell me about the river that runs behind the old mill."]
 KNOWN = {
@@ -38,8 +40,15 @@ def added_by_attention(model: LanguageModel, block: int, prompt: Rendered) -> Te
     model.next_token_logits([prompt])
     handle.remove()
     bias = model.proof.head_sites(model.name)[block].projection.bias
-    written = seen[0][0] if bias is None else seen[0][0] - bias
+    written = (seen[0][0] if bias is None else seen[0][0] - bias).cpu().float()
     return written * getattr(model.blocks.config, "residual_multiplier", 1.0)
+
+
+def assert_same_share(found: Tensor, written: Tensor, direction: Tensor) -> None:
+    """A share can be near zero where what was written is not: rounding goes by the length of the latter."""
+    tolerance = 1e-5 if DTYPE is torch.float32 else TOLERANCE[DTYPE]
+    apart = float(found.cpu() - written @ direction)
+    assert abs(apart) <= tolerance * float(written.norm() * direction.norm())
 
 
 def known(name: str) -> LanguageModel:
@@ -61,9 +70,7 @@ def test_the_heads_of_a_block_add_up_to_what_its_attention_writes(name: str) -> 
         for column, block in enumerate(found.blocks):
             written = added_by_attention(model, block, prompt)
             for at, index in enumerate((prompt.t_inst, prompt.t_post_inst)):
-                torch.testing.assert_close(
-                    found.tensor[row, at, column].sum(), written[index] @ direction, rtol=1e-4, atol=1e-4
-                )
+                assert_same_share(found.tensor[row, at, column].sum(), written[index], direction)
 
 
 @pytest.mark.parametrize("name", ["Qwen2", "Granite"])
@@ -75,7 +82,7 @@ def test_one_head_adds_what_attention_writes_when_the_others_are_removed(name: s
         others = [(block, other) for other in range(4) if other != head]
         with model.edited([ScaleHeads(others, 0.0)]):
             written = added_by_attention(model, block, prompt)[prompt.t_inst]
-        torch.testing.assert_close(found[head], written @ direction, rtol=1e-4, atol=1e-4)
+        assert_same_share(found[head], written, direction)
     assert len(set(found.tolist())) == 4
 
 
@@ -112,7 +119,8 @@ def test_a_small_scale_behind_attention_is_found_in_half_precision_too(qwen: Lan
     assert LanguageModel(module, qwen.tokenizer, name="sound").proof.factors == (1.0,) * 4
     attention = module.model.layers[1].self_attn
     plain = attention.forward
-    scale = 1 + 0.04 * torch.randn(qwen.hidden_size, generator=torch.Generator().manual_seed(0)).sign()
+    signs = torch.randn(qwen.hidden_size, generator=torch.Generator().manual_seed(0)).sign()
+    scale = (1 + 0.04 * signs).to(qwen.device)
 
     def forward(*arguments: object, **keywords: object) -> tuple[Tensor, ...]:
         output, *rest = plain(*arguments, **keywords)

@@ -12,11 +12,13 @@ from latentguard.errors import ModelNotSupported, NonFiniteState
 from latentguard.lm import LanguageModel
 from latentguard.lm import capture as capture_module
 from latentguard.lm.budget import Budget
+from latentguard.lm.proof.checks import TOLERANCE
 from latentguard.lm.states import gather_states
 from latentguard.lm.taps import head_taps
 from tests.lm.plain import plain_states
 from tests.lm.templates import CHATML, byte_level
 from tests.lm.tiny import ARCHITECTURES, tiny, tiny_module
+from tests.lm.where import DTYPE, assert_same
 
 PROMPTS = [
     "How do I bake bread?",
@@ -66,19 +68,17 @@ def test_states_equal_a_plain_run_of_one_prompt(model: LanguageModel) -> None:
     states = model.capture(PROMPTS, positions=POSITIONS)
     for row, prompt in enumerate(PROMPTS):
         for column, position in enumerate(POSITIONS):
-            torch.testing.assert_close(
-                states.tensor[row, column], _reference(model, prompt, position), rtol=1e-4, atol=1e-4
-            )
+            assert_same(states.tensor[row, column], _reference(model, prompt, position), rtol=1e-4, atol=1e-4)
 
 
 def test_states_are_the_same_in_any_order_and_batch(model: LanguageModel) -> None:
     states = model.capture(PROMPTS, positions=POSITIONS).tensor
     order = [4, 0, 6, 3, 2, 5, 1]
     shuffled = model.capture([PROMPTS[row] for row in order], positions=POSITIONS).tensor
-    torch.testing.assert_close(shuffled, states[order], rtol=1e-4, atol=1e-4)
+    assert_same(shuffled, states[order], rtol=1e-4, atol=1e-4)
     for row, prompt in enumerate(PROMPTS):
         alone = model.capture([prompt], positions=POSITIONS).tensor
-        torch.testing.assert_close(alone[0], states[row], rtol=1e-4, atol=1e-4)
+        assert_same(alone[0], states[row], rtol=1e-4, atol=1e-4)
 
 
 def test_states_in_the_models_own_dtype_are_the_same_states() -> None:
@@ -97,7 +97,7 @@ def test_early_exit_reads_the_same_states_and_runs_no_deeper_block(model: Langua
         with _counted(model) as counts:
             part = model.capture(PROMPTS[3:5], slots=[0, deepest])
         column = list(part.slots).index(deepest)
-        torch.testing.assert_close(part.tensor[:, 0, column], whole.tensor[3:5, 0, deepest])
+        assert_same(part.tensor[:, 0, column], whole.tensor[3:5, 0, deepest], rtol=1e-5, atol=1e-5)
         assert counts["forwards"] > 0
         assert counts["blocks"] == counts["forwards"] * deepest
 
@@ -124,7 +124,7 @@ def test_running_means_equal_means_of_states(model: LanguageModel) -> None:
     means = model.means(PROMPTS, groups, positions=POSITIONS)
     for group in (0, 1):
         rows = [row for row, of in enumerate(groups) if of == group]
-        torch.testing.assert_close(means[group], states[rows].mean(dim=0), rtol=1e-5, atol=1e-5)
+        assert_same(means[group], states[rows].mean(dim=0), rtol=1e-5, atol=1e-5)
 
 
 def test_a_group_without_a_prompt_has_no_mean(qwen: LanguageModel) -> None:
@@ -149,7 +149,7 @@ def test_left_padding_gives_the_same_states(model: LanguageModel) -> None:
     for position in POSITIONS:
         columns = [before + prompt.index(position) for before, prompt in zip(padding, rendered, strict=True)]
         own = plain[:, range(len(rendered)), columns].transpose(0, 1)
-        torch.testing.assert_close(states.at(position), own, rtol=1e-4, atol=1e-4)
+        assert_same(states.at(position), own, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("model", sorted(ARCHITECTURES.keys() - {"Gemma2"}), indirect=True)
@@ -175,7 +175,7 @@ def test_states_are_the_same_under_either_attention_backend(
         model.module.set_attn_implementation(own)
     assert fused == {"sdpa"}
     gap = (states["sdpa"] - states["eager"]).norm(dim=-1) / states["eager"].norm(dim=-1)
-    assert gap.max() < 2e-5  # measured: 1e-6 to 5e-6
+    assert gap.max() < (2e-5 if DTYPE is torch.float32 else TOLERANCE[DTYPE])  # measured: 1e-6 to 5e-6
 
 
 def test_a_state_that_is_not_finite_is_refused_by_slot() -> None:
@@ -204,8 +204,8 @@ def test_an_out_of_memory_batch_is_halved_and_no_prompt_is_lost(
         return run(blocks, before, sequences, *rest, **named)
 
     monkeypatch.setattr(capture_module, "run", short_of_memory)
-    torch.testing.assert_close(qwen.capture(PROMPTS).tensor, plain.tensor, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(qwen.means(PROMPTS, [0] * len(PROMPTS)), means, rtol=1e-4, atol=1e-4)
+    assert_same(qwen.capture(PROMPTS).tensor, plain.tensor, rtol=1e-4, atol=1e-4)
+    assert_same(qwen.means(PROMPTS, [0] * len(PROMPTS)), means, rtol=1e-4, atol=1e-4)
     assert failures > 1
 
 
@@ -228,7 +228,7 @@ def test_batches_double_until_memory_runs_out_and_then_stay(
     monkeypatch.setattr(capture_module, "run", short_of_memory)
     budget = Budget(16, 1 << 19)
     monkeypatch.setattr(qwen, "_budget", budget)
-    torch.testing.assert_close(qwen.capture(prompts).tensor, plain.tensor, rtol=1e-4, atol=1e-4)
+    assert_same(qwen.capture(prompts).tensor, plain.tensor, rtol=1e-4, atol=1e-4)
     assert max(ran) > 8, "batches grew"
     assert budget.tokens == budget.most < 1 << 19, "what did not fit is not tried again"
 

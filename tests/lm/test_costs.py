@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from latentguard.lm import AddDirection, LanguageModel, Rendered
+from latentguard.lm.budget import Budget
 from tests.lm.tiny import tiny
 
 DEPTH = 24
@@ -22,7 +23,9 @@ BUDGET = 1024
 @pytest.fixture(scope="module")
 def deep() -> LanguageModel:
     """As many blocks as the real 0.5B."""
-    return tiny("Qwen2", num_hidden_layers=DEPTH)
+    model = tiny("Qwen2", num_hidden_layers=DEPTH)
+    model._budget = Budget.of(torch.device("cpu"))  # wherever it runs
+    return model
 
 
 @pytest.fixture(scope="module")

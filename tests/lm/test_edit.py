@@ -12,6 +12,7 @@ from latentguard.lm import AddDirection, LanguageModel, ProjectOut
 from latentguard.lm.batch_layout import current_layout
 from latentguard.lm.edits.scope import Scoped
 from tests.lm.tiny import tiny
+from tests.lm.where import DTYPE, assert_same, in_float32
 
 SHORT = "Sing."
 LONG = "Tell me about the river that runs behind the old mill.\nIs it deep?"
@@ -153,7 +154,7 @@ def test_an_added_direction_is_what_is_read_in_scope_and_nowhere_else(
         with model.edited([AddDirection(slot, direction, 2.0, "context")]):
             edited = _stream(model, [long], slot, index)
         expected = plain + 2.0 * direction if index < long.context_end else plain
-        torch.testing.assert_close(edited, expected, rtol=1e-4, atol=1e-4)
+        assert_same(edited, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_every_row_of_a_padded_batch_is_edited_in_its_own_scope(model: LanguageModel) -> None:
@@ -169,7 +170,7 @@ def test_every_row_of_a_padded_batch_is_edited_in_its_own_scope(model: LanguageM
     with model.edited(edits):
         together = model.capture(prompts, positions=("t_inst", "t_post_inst")).tensor
         alone = [model.capture([p], positions=("t_inst", "t_post_inst")).tensor[0] for p in prompts]
-    torch.testing.assert_close(together, torch.stack(alone), rtol=1e-4, atol=1e-4)
+    assert_same(together, torch.stack(alone), rtol=1e-4, atol=1e-4)
 
 
 def test_projecting_out_leaves_no_component(model: LanguageModel) -> None:
@@ -177,9 +178,10 @@ def test_projecting_out_leaves_no_component(model: LanguageModel) -> None:
     with model.edited([ProjectOut(2, direction)]):
         states = model.capture([SHORT, LONG], slots=[2]).tensor
     along = states @ (direction / direction.norm())
-    assert float(along.abs().max()) < 1e-4 * float(states.norm(dim=-1).max())
+    assert float(along.abs().max()) < max(1e-4, torch.finfo(DTYPE).eps) * float(states.norm(dim=-1).max())
 
 
+@in_float32
 def test_generation_under_an_edit_is_the_same_with_and_without_cache(model: LanguageModel) -> None:
     prompts = [model.render("Sing.\nLoud?", context="Sing."), model.render(LONG, context=CONTEXT)]
     for scope in ("prompt", "context", "generated", "all"):
@@ -217,7 +219,7 @@ def test_a_context_edit_needs_a_context(qwen: LanguageModel) -> None:
 
 
 def test_calling_the_model_around_the_package_raises(qwen: LanguageModel) -> None:
-    ids = torch.tensor([qwen.render(LONG).ids])
+    ids = torch.tensor([qwen.render(LONG).ids], device=qwen.device)
     with qwen.edited([AddDirection(1, _direction(qwen))]), pytest.raises(UnscopedRun, match="capture"):
         qwen.module(input_ids=ids)
     qwen.module(input_ids=ids)

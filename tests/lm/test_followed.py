@@ -10,6 +10,7 @@ from latentguard.errors import RunNotFollowed
 from latentguard.lm import LanguageModel
 from tests.lm.architectures import ARCHITECTURES
 from tests.lm.tiny import tiny
+from tests.lm.where import DEVICE, assert_same
 
 PROMPTS = ["Sing a song.", "Sing a long song about the sea and the wind", "Why?"]
 POSITIONS = ("t_inst", "t_post_inst")
@@ -38,7 +39,10 @@ def _inputs(model: LanguageModel, prompts: list[str], side: str = "left") -> dic
             [r + p for p, r in zip(pads, rows, strict=True)],
             [r + n for n, r in zip(none, real, strict=True)],
         )
-    return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+    return {
+        "input_ids": torch.tensor(ids, device=DEVICE),
+        "attention_mask": torch.tensor(mask, device=DEVICE),
+    }
 
 
 def _hooks(model: LanguageModel) -> int:
@@ -64,7 +68,7 @@ def test_states_are_those_of_capture(model: LanguageModel, run: str) -> None:
     with model.following(PROMPTS, positions=POSITIONS, slots=SLOTS) as followed:
         watched = _generate(model, _inputs(model, PROMPTS), **RUNS[run])
     read = model.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
-    torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
+    assert_same(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
     assert plain is None or watched.equal(plain), "watching changes nothing"
     assert _hooks(model) == before
 
@@ -73,7 +77,7 @@ def test_padding_may_stand_on_the_right(qwen: LanguageModel) -> None:
     with qwen.following(PROMPTS, positions=POSITIONS, slots=SLOTS) as followed, torch.no_grad():
         qwen.module(**_inputs(qwen, PROMPTS, "right"))
     read = qwen.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
-    torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
+    assert_same(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
 
 
 def test_nothing_is_hooked_once_the_prompts_have_passed(qwen: LanguageModel) -> None:
@@ -122,7 +126,7 @@ def test_embeddings_and_static_caches_are_refused_by_name(qwen: LanguageModel) -
 
 def test_wrong_position_ids_are_refused(qwen: LanguageModel) -> None:
     inputs = _inputs(qwen, PROMPTS[:1])
-    shifted = torch.arange(inputs["input_ids"].shape[1])[None] + 3
+    shifted = torch.arange(inputs["input_ids"].shape[1], device=DEVICE)[None] + 3
     with pytest.raises(RunNotFollowed, match="position id"), qwen.following(PROMPTS[:1], slots=SLOTS):
         qwen.module(**inputs, position_ids=shifted)
 
@@ -130,7 +134,7 @@ def test_wrong_position_ids_are_refused(qwen: LanguageModel) -> None:
 def test_position_ids_given_by_place_are_compared_too(qwen: LanguageModel) -> None:
     inputs = _inputs(qwen, PROMPTS[:1])
     given = inputs["input_ids"], inputs["attention_mask"]
-    right = torch.arange(inputs["input_ids"].shape[1])[None]
+    right = torch.arange(inputs["input_ids"].shape[1], device=DEVICE)[None]
     with qwen.following(PROMPTS[:1], slots=SLOTS) as followed, torch.no_grad():
         qwen.module(*given, right)
     assert followed.complete
@@ -148,7 +152,7 @@ def test_left_padding_without_position_ids_is_refused_where_the_model_would_coun
     with qwen.following(PROMPTS, positions=POSITIONS, slots=SLOTS) as followed, torch.no_grad():
         qwen.module(**inputs, position_ids=ids)
     read = qwen.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
-    torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
+    assert_same(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
 
 
 def test_a_generate_that_cuts_tokens_off_before_its_deeper_blocks_is_refused_there() -> None:
@@ -160,14 +164,14 @@ def test_a_generate_that_cuts_tokens_off_before_its_deeper_blocks_is_refused_the
     with model.following(PROMPTS, positions=POSITIONS, slots=SLOTS) as followed:
         _generate(model, followed.inputs(0, model.device))
     read = model.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
-    torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
+    assert_same(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
 
 
 def test_several_kinds_of_position_ids_must_be_those_of_text() -> None:
     """Models that also see are given an id of height and one of width beside that of the text."""
     model = ARCHITECTURES["Qwen3.5"].build()
     inputs = _inputs(model, PROMPTS[:1])
-    ids = torch.arange(inputs["input_ids"].shape[1])[None, None].repeat(3, 1, 1)
+    ids = torch.arange(inputs["input_ids"].shape[1], device=DEVICE)[None, None].repeat(3, 1, 1)
     with model.following(PROMPTS[:1], slots=SLOTS) as followed, torch.no_grad():
         model.module(**inputs, position_ids=ids)
     assert followed.complete
@@ -236,4 +240,4 @@ def test_a_window_shorter_than_the_prompt_is_followed() -> None:
     with model.following(PROMPTS, positions=POSITIONS, slots=SLOTS) as followed:
         _generate(model, followed.inputs(0, torch.device("cpu")))
     read = model.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
-    torch.testing.assert_close(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
+    assert_same(followed.states.tensor, read, rtol=1e-3, atol=1e-4)

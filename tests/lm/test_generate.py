@@ -6,20 +6,23 @@ from transformers import DynamicCache
 
 from latentguard.lm import LanguageModel
 from tests.lm.tiny import tiny
+from tests.lm.where import assert_same, in_float32
 
 PROMPTS = ["Sing a song.", "Sing a long song about the sea and the wind", "Why?", "Count to ten, slowly."]
 
 
+@in_float32
 def test_greedy_replies_equal_transformers_own(model: LanguageModel) -> None:
     replies = model.generate(PROMPTS, max_new_tokens=10)
     for prompt, reply in zip(PROMPTS, replies, strict=True):
-        ids = torch.tensor([model.render(prompt).ids])
+        ids = torch.tensor([model.render(prompt).ids], device=model.device)
         own = model.module.generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=10, do_sample=False, pad_token_id=0
         )
         assert reply.ids == tuple(own[0, ids.shape[1] :].tolist())
 
 
+@in_float32
 def test_a_reply_does_not_depend_on_its_batch(model: LanguageModel) -> None:
     together = model.generate(PROMPTS, max_new_tokens=6)
     assert [reply.ids for reply in together] == [
@@ -27,6 +30,7 @@ def test_a_reply_does_not_depend_on_its_batch(model: LanguageModel) -> None:
     ]
 
 
+@in_float32
 @pytest.mark.parametrize("architecture", ["Mistral", "Gemma2"])
 def test_a_reply_beyond_the_attention_window_does_not_depend_on_its_batch(architecture: str) -> None:
     """Padding in a cache would count towards the window: rows of such a batch are equally long."""
@@ -36,6 +40,7 @@ def test_a_reply_beyond_the_attention_window_does_not_depend_on_its_batch(archit
     assert together == [reply.ids for reply in model.generate(PROMPTS, max_new_tokens=12, use_cache=False)]
 
 
+@in_float32
 def test_a_cache_that_cannot_be_reordered_replies_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = [reply.ids for reply in tiny("Llama").generate([*PROMPTS, *PROMPTS[:2]], max_new_tokens=8)]
 
@@ -56,8 +61,9 @@ def test_first_token_logits_are_the_models_own(model: LanguageModel) -> None:
     logits = model.next_token_logits(PROMPTS)
     for row, prompt in enumerate(PROMPTS):
         with torch.no_grad():
-            own = model.module(input_ids=torch.tensor([model.render(prompt).ids])).logits[0, -1]
-        torch.testing.assert_close(logits[row], own, rtol=1e-3, atol=1e-3)
+            ids = torch.tensor([model.render(prompt).ids], device=model.device)
+            own = model.module(input_ids=ids).logits[0, -1]
+        assert_same(logits[row], own, rtol=1e-3, atol=1e-3)
 
 
 def test_a_stop_string_is_cut_off(qwen: LanguageModel) -> None:

@@ -9,6 +9,7 @@ from latentguard.lm import AddDirection, LanguageModel, ReplaceHeads, ScaleHeads
 from tests.lm.architectures import ARCHITECTURES
 from tests.lm.plain import blocks_run, projection_inputs
 from tests.lm.tiny import tiny
+from tests.lm.where import assert_same, differ, in_float32
 
 PROMPTS = ["Sing.", "Tell me about the river that runs behind the old mill.", "How do I bake bread?"]
 POSITIONS = ("t_inst", "t_post_inst")
@@ -25,12 +26,8 @@ def test_heads_in_a_batch_are_those_of_a_plain_run(name: str) -> None:
         for column, block in enumerate(found.blocks):
             plain = projection_inputs(model, block, rendered.ids)
             for position in POSITIONS:
-                torch.testing.assert_close(
-                    found.at(position)[row, column],
-                    plain[rendered.index(position)],
-                    rtol=1e-4,
-                    atol=1e-4,
-                )
+                own = found.at(position)[row, column]
+                assert_same(own.flatten(), plain[rendered.index(position)].flatten(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", WITH_HEADS)
@@ -42,14 +39,22 @@ def test_heads_removed_are_gone_and_put_back_are_as_before(name: str) -> None:
     plain = model.next_token_logits(PROMPTS)
     own = model.capture_heads(PROMPTS, positions=(-1, -2)).of(heads)
     with model.edited([ReplaceHeads(heads, own, (-1, -2))]):
-        torch.testing.assert_close(model.next_token_logits(PROMPTS), plain, rtol=1e-3, atol=1e-3)
+        assert_same(model.next_token_logits(PROMPTS), plain, rtol=1e-3, atol=1e-3)
     with model.edited([ReplaceHeads(heads, own.flip(0), (-1, -2))]):
-        assert not torch.allclose(model.next_token_logits(PROMPTS), plain, atol=1e-3)
+        assert differ(model.next_token_logits(PROMPTS), plain, atol=1e-3)
     with model.edited([ScaleHeads(heads, 0.0)]):
         removed = model.next_token_logits(PROMPTS)
+    assert differ(removed, plain, atol=1e-3)
+
+
+@in_float32
+@pytest.mark.parametrize("name", WITH_HEADS)
+def test_a_reply_without_heads_is_the_same_with_and_without_a_cache(name: str) -> None:
+    model = ARCHITECTURES[name].build()
+    block = next(number for number, width in enumerate(ARCHITECTURES[name].heads) if width is not None)
+    with model.edited([ScaleHeads([(block, 2), (block, 0)], 0.0)]):
         cached = [one.ids for one in model.generate(PROMPTS, max_new_tokens=4)]
         whole = [one.ids for one in model.generate(PROMPTS, max_new_tokens=4, use_cache=False)]
-    assert not torch.allclose(removed, plain, atol=1e-3)
     assert cached == whole
 
 
@@ -59,7 +64,7 @@ def test_an_edit_is_read_in_its_own_heads_and_in_no_other(model: LanguageModel) 
         edited = model.capture_heads(PROMPTS, positions=POSITIONS, blocks=[0, 1]).tensor
     expected = plain.clone()
     expected[:, :, 1, 2] *= 0.5
-    torch.testing.assert_close(edited, expected, rtol=1e-4, atol=1e-5)
+    assert_same(edited, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_early_exit_runs_no_deeper_block_and_not_the_last_to_its_end(qwen: LanguageModel) -> None:
@@ -67,7 +72,7 @@ def test_early_exit_runs_no_deeper_block_and_not_the_last_to_its_end(qwen: Langu
     with blocks_run(qwen) as ran:
         early = qwen.capture_heads(PROMPTS, blocks=[0, 2])
     assert set(ran) == {0, 1}
-    torch.testing.assert_close(early.tensor, full.tensor[:, :, [0, 2]], rtol=1e-4, atol=1e-4)
+    assert_same(early.tensor, full.tensor[:, :, [0, 2]], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("renorm", ["token", "tensor"])
@@ -82,14 +87,14 @@ def test_renormed_heads_keep_the_length_of_all_heads_together(qwen: LanguageMode
         handle = site.projection.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
         qwen.next_token_logits([PROMPTS[0]])
         handle.remove()
-    edited = seen[0][0].unflatten(-1, (site.heads, site.width))
+    edited = seen[0][0].cpu().float().unflatten(-1, (site.heads, site.width))
     assert not edited[:, [0, 3]].any()
     before, after = (one.flatten(1).norm(dim=-1) for one in (plain, edited))
     if renorm == "token":
-        torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
+        assert_same(after, before, rtol=1e-4, atol=1e-5)
     else:
-        torch.testing.assert_close(after.norm(), before.norm(), rtol=1e-4, atol=1e-5)
-        assert not torch.allclose(after, before, rtol=1e-3)
+        assert_same(after.norm(), before.norm(), rtol=1e-4, atol=1e-5)
+        assert differ(after, before)
     grown = edited[:, [1, 2]] / plain[:, [1, 2]]
     assert bool((grown > 1).all()), "the heads that stay are amplified"
 
@@ -105,7 +110,7 @@ def test_per_token_renorm_does_not_depend_on_the_batch(qwen: LanguageModel) -> N
     with qwen.edited([ScaleHeads([(1, 1)], 0.0, "token")]):
         together = qwen.next_token_logits(PROMPTS)
         alone = torch.cat([qwen.next_token_logits([prompt]) for prompt in PROMPTS])
-    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+    assert_same(together, alone, rtol=1e-4, atol=1e-4)
 
 
 def test_one_value_serves_all_prompts_and_another_number_is_refused(qwen: LanguageModel) -> None:
@@ -125,9 +130,7 @@ def test_values_follow_their_prompt_through_a_sorted_batch(qwen: LanguageModel) 
         together = qwen.next_token_logits(PROMPTS)
     for row, prompt in enumerate(PROMPTS):
         with qwen.edited([ReplaceHeads([(1, 0)], states.roll(1, dims=0)[row : row + 1], ["t_inst"])]):
-            torch.testing.assert_close(
-                qwen.next_token_logits([prompt])[0], together[row], rtol=1e-4, atol=1e-4
-            )
+            assert_same(qwen.next_token_logits([prompt])[0], together[row], rtol=1e-4, atol=1e-4)
 
 
 def test_a_block_that_did_not_run_is_no_silent_match(qwen: LanguageModel) -> None:
@@ -191,7 +194,7 @@ def test_a_token_is_a_position_too(qwen: LanguageModel) -> None:
     by_name = qwen.capture(PROMPTS, positions=("t_post_inst",)).tensor
     assert torch.equal(qwen.capture(PROMPTS, positions=(-1,)).tensor, by_name)
     at = qwen.capture([PROMPTS[1]], positions=(rendered.t_inst,)).at(rendered.t_inst)
-    torch.testing.assert_close(at, qwen.capture([PROMPTS[1]]).at("t_inst"), rtol=1e-5, atol=1e-5)
+    assert_same(at, qwen.capture([PROMPTS[1]]).at("t_inst"), rtol=1e-5, atol=1e-5)
     with pytest.raises(ValueError, match="token 999 does not exist in a prompt of"):
         qwen.capture(PROMPTS, positions=(999,))
 

@@ -42,8 +42,15 @@ def differ(model: Any, wanted: dict[str, torch.Tensor]) -> list[str]:
     return [name for name, value in wanted.items() if not torch.equal(held[name].float(), value)]
 
 
-def test_fp8_is_unpacked_exactly_and_named(tmp_path: Path) -> None:
-    """Blocks of e4m3 with a scale each, as DeepSeek-V3 and Qwen3 ship them."""
+@pytest.mark.parametrize("accelerator", [False, True])
+def test_fp8_is_unpacked_exactly_and_named(
+    tmp_path: Path, accelerator: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of e4m3 with a scale each, as DeepSeek-V3 and Qwen3 ship them, also where transformers finds a
+    GPU that could multiply them as they are, which rounds inputs, too."""
+    if accelerator:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (9, 0))
     folder = qwen(
         tmp_path, {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}
     )

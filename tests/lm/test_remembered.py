@@ -8,6 +8,7 @@ from torch import nn
 
 from latentguard.lm import AddDirection, LanguageModel
 from tests.lm.tiny import tiny
+from tests.lm.where import assert_same, differ
 
 PROMPTS = ["Sing a song.", "Sing a song!", "Name a river in the north?", "Sing a song."]
 
@@ -31,10 +32,10 @@ def test_what_is_kept_equals_what_is_read(slots: list[int] | None) -> None:
     with model.remembering():
         for _ in range(2):
             kept = model.capture(PROMPTS, positions=("t_inst", "t_post_inst"), slots=slots)
-            assert torch.allclose(kept.tensor, plain.tensor, atol=1e-6)
+            assert_same(kept.tensor, plain.tensor, rtol=1e-5, atol=1e-6)
         means = model.means(PROMPTS, [0, 1, 0, 1], positions=("t_inst",), slots=slots)
     expected = torch.stack([plain.at("t_inst")[[0, 2]].mean(dim=0), plain.at("t_inst")[[1, 3]].mean(dim=0)])
-    assert torch.allclose(means[:, 0], expected, atol=1e-6)
+    assert_same(means[:, 0], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_nothing_is_computed_twice() -> None:
@@ -61,8 +62,8 @@ def test_a_deeper_reading_is_not_answered_by_a_shallower_one() -> None:
         both = model.capture(PROMPTS, positions=("t_inst", "t_post_inst"))
         model.capture(["Name a hill."], slots=[2])
         again = model.capture(PROMPTS, slots=[3])
-    assert torch.allclose(both.tensor, plain.tensor, atol=1e-6)
-    assert torch.allclose(again.tensor[:, 0, 0], plain.at("t_inst")[:, 3], atol=1e-6)
+    assert_same(both.tensor, plain.tensor, rtol=1e-5, atol=1e-6)
+    assert_same(again.tensor[:, 0, 0], plain.at("t_inst")[:, 3], rtol=1e-5, atol=1e-6)
 
 
 def test_edited_states_are_neither_kept_nor_answered_from_what_is_kept() -> None:
@@ -75,9 +76,9 @@ def test_edited_states_are_neither_kept_nor_answered_from_what_is_kept() -> None
         with model.edited([edit]):
             edited = model.capture(PROMPTS, slots=[3])
         again = model.capture(PROMPTS, slots=[3])
-    assert torch.allclose(edited.tensor, expected.tensor, atol=1e-6)
+    assert_same(edited.tensor, expected.tensor, rtol=1e-5, atol=1e-6)
     assert torch.equal(again.tensor, plain.tensor)
-    assert not torch.allclose(edited.tensor, plain.tensor, atol=1e-3)
+    assert differ(edited.tensor, plain.tensor, atol=1e-3)
 
 
 def test_an_untrained_copy_does_not_answer_with_the_models_states() -> None:
@@ -85,7 +86,7 @@ def test_an_untrained_copy_does_not_answer_with_the_models_states() -> None:
     with model.remembering():
         own = model.capture(PROMPTS, slots=[3])
         copy = model.reinitialised(0).capture(PROMPTS, slots=[3])
-    assert not torch.allclose(own.tensor, copy.tensor, atol=1e-3)
+    assert differ(own.tensor, copy.tensor, atol=1e-3)
 
 
 @pytest.mark.parametrize("use_cache", [True, False])
@@ -100,7 +101,7 @@ def test_replying_keeps_the_states_of_its_prompts_at_no_further_run(use_cache: b
         after = sum(ran)
         kept = model.capture(prompts, positions=("t_inst", "t_post_inst"))
         assert sum(ran) == after
-    assert torch.allclose(kept.tensor, plain.tensor, atol=1e-5)
+    assert_same(kept.tensor, plain.tensor, rtol=1e-5, atol=1e-6)
 
 
 def test_prompts_that_are_all_alike_are_still_read() -> None:
@@ -108,7 +109,7 @@ def test_prompts_that_are_all_alike_are_still_read() -> None:
     with model.remembering():
         model.generate(["Sing."] * 2, max_new_tokens=2)
         kept = model.capture(["Sing."] * 2)
-    assert torch.allclose(kept.tensor, model.capture(["Sing."] * 2).tensor, atol=1e-5)
+    assert_same(kept.tensor, model.capture(["Sing."] * 2).tensor, rtol=1e-5, atol=1e-6)
 
 
 def test_states_in_a_folder_outlive_the_process_and_a_break_in_the_middle(
@@ -134,7 +135,7 @@ def test_states_in_a_folder_outlive_the_process_and_a_break_in_the_middle(
     with again.remembering(tmp_path):
         again.capture(prompts)
     assert sum(ran) == once
-    assert torch.allclose(kept.tensor, plain.tensor, atol=1e-5)
+    assert_same(kept.tensor, plain.tensor, rtol=1e-5, atol=1e-6)
     assert not list(tmp_path.rglob(".*"))
 
 
@@ -146,7 +147,7 @@ def test_a_folder_never_answers_for_another_model(tmp_path: Path) -> None:
     with other.remembering(tmp_path):
         assert torch.equal(other.capture(PROMPTS).tensor, other.capture(PROMPTS).tensor)
         kept = other.capture(PROMPTS)
-    assert torch.allclose(kept.tensor, other.capture(PROMPTS).tensor, atol=1e-6)
+    assert_same(kept.tensor, other.capture(PROMPTS).tensor, rtol=1e-5, atol=1e-6)
     assert len([*tmp_path.iterdir()]) == 3
     with model.remembering(tmp_path):
         assert torch.equal(model.reinitialised(0).capture(PROMPTS).tensor, copied.tensor)

@@ -12,6 +12,7 @@ from latentguard.lm import AddDirection, Edit, LanguageModel, ProjectOut, Replac
 from latentguard.lm.blocks import stream_of
 from tests.lm.architectures import ARCHITECTURES
 from tests.lm.tiny import tiny
+from tests.lm.where import DTYPE, assert_same
 
 PROMPT = "Tell me about the river that runs behind the old mill."
 CAN = [name for name, wanted in ARCHITECTURES.items() if "resume" not in wanted.refused]
@@ -55,10 +56,8 @@ def test_resumed_runs_equal_whole_ones(name: str) -> None:
     model = ARCHITECTURES[name].build()
     alternatives = _every_kind(model)
     whole = _whole(model, alternatives)
-    torch.testing.assert_close(model.edited_logits(PROMPT, alternatives), whole, rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(
-        model.edited_logits(PROMPT, alternatives, at_once=2), whole, rtol=1e-3, atol=1e-3
-    )
+    assert_same(model.edited_logits(PROMPT, alternatives), whole, rtol=1e-3, atol=1e-3)
+    assert_same(model.edited_logits(PROMPT, alternatives, at_once=2), whole, rtol=1e-3, atol=1e-3)
 
 
 @contextmanager
@@ -94,7 +93,7 @@ def test_no_edit_costs_nothing_beyond_the_plain_run(qwen: LanguageModel) -> None
     with _rows(qwen) as ran:
         found = qwen.edited_logits(PROMPT, [[], []])
     assert len(ran) == qwen.n_blocks
-    torch.testing.assert_close(found[0], qwen.next_token_logits([PROMPT])[0], rtol=1e-4, atol=1e-4)
+    assert_same(found[0], qwen.next_token_logits([PROMPT])[0], rtol=1e-4, atol=1e-4)
     assert torch.equal(found[0], found[1])
 
 
@@ -115,11 +114,9 @@ def test_batches_change_nothing_and_order_is_kept(qwen: LanguageModel) -> None:
     sweep = [[AddDirection(slot, _direction(qwen, slot))] for slot in (4, 0, 2, 1, 3)]
     together = qwen.edited_logits(PROMPT, sweep)
     for at_once in (1, 2, 3):
-        torch.testing.assert_close(
-            qwen.edited_logits(PROMPT, sweep, at_once=at_once), together, rtol=1e-4, atol=1e-4
-        )
+        assert_same(qwen.edited_logits(PROMPT, sweep, at_once=at_once), together, rtol=1e-4, atol=1e-4)
     alone = torch.cat([qwen.edited_logits(PROMPT, [edits]) for edits in sweep])
-    torch.testing.assert_close(alone, together, rtol=1e-4, atol=1e-4)
+    assert_same(alone, together, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - set(CAN)))
@@ -143,16 +140,16 @@ def test_what_blocks_hand_on_beside_the_stream_is_never_another_batchs() -> None
         [AddDirection(7, _direction(model, 1))],
     ]
     found = model.edited_logits(PROMPT, alternatives, at_once=2)
-    torch.testing.assert_close(found, _whole(model, alternatives), rtol=1e-3, atol=1e-3)
+    assert_same(found, _whole(model, alternatives), rtol=1e-3, atol=1e-3)
 
 
 def test_a_resume_that_is_not_the_whole_run_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a model whose later blocks take something of earlier ones around the stream."""
     from latentguard.lm import resume
 
-    changed = resume._changed
+    changed, off = resume._changed, 1.01 if DTYPE is torch.float32 else 1.5
     monkeypatch.setattr(
-        resume, "_changed", lambda passing, *rest, **where: changed(passing, *rest, **where) * 1.01
+        resume, "_changed", lambda passing, *rest, **where: changed(passing, *rest, **where) * off
     )
     model = tiny("Llama")
     assert not model.proof.supports()["resume"]

@@ -125,7 +125,7 @@ def test_a_copy_is_drawn_by_the_models_own_rule() -> None:
     copy.blocks.layers[2].mlp.register_forward_hook(keep)
     copy.capture(["Sing."])
     assert abs(float(seen["up_proj.weight"].std()) - 0.07) < 0.005
-    assert torch.equal(copy.blocks.norm.weight, torch.ones(128))
+    assert bool((copy.blocks.norm.weight == 1).all())
     assert len({float(one.sum()) for one in seen.values()}) == len(seen)
 
 

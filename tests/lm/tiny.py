@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from latentguard.lm import LanguageModel
 from tests.lm.templates import CHATML, byte_level
+from tests.lm.where import DEVICE, DTYPE
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "Llama": {},
@@ -40,7 +41,7 @@ def tiny_module(architecture: str, *, seed: int = 0, **overrides: Any) -> Any:
 
 
 def random_module(config: Any, *, seed: int = 0) -> Any:
-    """A causal LM of this config with random weights, as AutoModelForCausalLM makes it."""
+    """A causal LM of this config with random float32 weights, as AutoModelForCausalLM makes it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
@@ -50,4 +51,4 @@ def tiny(architecture: str = "Qwen3", *, seed: int = 0, **overrides: Any) -> Lan
     """The same as a proved `LanguageModel`."""
     tokenizer = byte_level(CHATML)
     module = tiny_module(architecture, seed=seed, **{"vocab_size": max(len(tokenizer), 64), **overrides})
-    return LanguageModel(module, tokenizer, name=f"tiny {architecture}")
+    return LanguageModel(module.to(DEVICE, DTYPE), tokenizer, name=f"tiny {architecture}")

@@ -31,6 +31,7 @@ from latentguard.lm.quantised import (
     quantisation,
     require_known,
     require_states_of_their_own,
+    told_to_unpack,
 )
 from latentguard.lm.spread import Devices, devices_of
 
@@ -96,7 +97,7 @@ def load(
         tokenizer = _from(AutoTokenizer, source, config=config, **options)
 
         def weights(of: torch.dtype | str) -> Any:
-            own = copy.deepcopy(config)
+            own = told_to_unpack(copy.deepcopy(config))
             if place is None:
                 return _spread(source, own, of, device, options, quantization_config)
             if quantization_config is not None:  # such weights are made in their place, and stay there

@@ -26,6 +26,21 @@ def quantisation(config: Any) -> str | None:
     return ", ".join(said)
 
 
+_UNPACKED = ("fp8", "mxfp4")
+
+
+def told_to_unpack(config: Any) -> Any:
+    """The same config, by which FP8 and MXFP4 are unpacked to the numbers that they stand for everywhere.
+
+    Left to itself transformers unpacks them only where it finds no accelerator or no kernels; with both it
+    multiplies as they are stored, and rounds inputs to eight bits, too.
+    """
+    settings = _settings(config)
+    if settings.get("quant_method") in _UNPACKED:
+        config.quantization_config = {**settings, "dequantize": True}
+    return config
+
+
 def require_known(name: str, config: Any) -> None:
     """Raise `ModelNotSupported` for weights stored in a way which transformers ignores, or which rounds
     inputs."""
