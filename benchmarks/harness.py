@@ -15,16 +15,28 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
+from shapes import SHAPES, of_shape
 from timing import Line, compared, paired, processor
 
 import latentguard
 from latentguard.lm import LanguageModel
+from latentguard.lm.proof.checks import TOLERANCE
 
 WORDS = (
     *("river", "stone", "garden", "winter", "letter", "window", "market", "bridge", "shadow", "engine"),
     *("paper", "silver", "meadow", "harbour", "candle", "kitchen", "village", "morning", "thunder", "basket"),
 )
-__all__ = ["Line", "Report", "arguments", "compared", "lengths", "paired", "sentences", "subject"]
+__all__ = [
+    "Line",
+    "Report",
+    "arguments",
+    "assert_same",
+    "compared",
+    "lengths",
+    "paired",
+    "sentences",
+    "subject",
+]
 
 REAL = "qwen2.5-coder-0.5b-instruct/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 
@@ -39,7 +51,11 @@ def arguments(
 ) -> argparse.Namespace:
     """The command line that all benchmarks have; `peer`, `blocks`, `guarded`: and the options of some."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--model", help="what latentguard.load takes; default: the real 0.5B, see README.md")
+    parser.add_argument(
+        "--model",
+        help=f"what latentguard.load takes, or {', '.join(SHAPES)}: random weights; default: the real 0.5B",
+    )
+    parser.add_argument("--times", type=int, default=1, help="so many times the prompts, for an accelerator")
     parser.add_argument("--repeats", type=int, default=repeats)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -57,9 +73,23 @@ def arguments(
 
 
 def subject(given: argparse.Namespace) -> LanguageModel:
-    """The model under test: the one named, or the real 0.5B of `LATENTGUARD_MODELS`."""
+    """The model under test: the one named, or the real 0.5B of `LATENTGUARD_MODELS`, or its random shape."""
     folder = Path(os.environ.get("LATENTGUARD_MODELS", Path.home() / ".cache" / "latentguard-models"))
-    return latentguard.load(given.model or folder / REAL, dtype=given.dtype)
+    named = given.model or (folder / REAL if (folder / REAL).exists() else "random-0.5b")
+    if named in SHAPES:
+        return of_shape(named, given.dtype)
+    return latentguard.load(named, dtype=given.dtype)
+
+
+def assert_same(found: torch.Tensor, wanted: torch.Tensor, model: LanguageModel) -> None:
+    """In float32 number by number; in half precision vector by vector, within what the proof lets rounding
+    explain."""
+    found, wanted = found.cpu().float(), wanted.cpu().float()
+    if model.dtype is torch.float32:
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+        return
+    apart = (found - wanted).norm(dim=-1) / torch.maximum(found.norm(dim=-1), wanted.norm(dim=-1))
+    assert float(apart.max()) <= TOLERANCE[model.dtype], f"{float(apart.max()):.2e} apart"
 
 
 def sentences(model: LanguageModel, tokens: Sequence[int], *, seed: int = 0) -> list[str]:
@@ -101,7 +131,7 @@ class Report:
             "dtype": str(model.dtype).removeprefix("torch."),
             "blocks": model.n_blocks,
             "threads": torch.get_num_threads(),
-            "processor": processor(),
+            "processor": processor() if model.device.type == "cpu" else torch.cuda.get_device_name(),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "latentguard": latentguard.__version__,

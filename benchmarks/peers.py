@@ -7,32 +7,19 @@ show it. Read are the states at the last token: at every slot, and at one slot a
 the model has the shape of the real one and so many blocks of random weights.
 """
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from capture import padded, sorted_batches
 from harness import Report, arguments, compared, lengths, sentences, subject
+from shapes import with_blocks
 from torch import Tensor
-from transformers import AutoModelForCausalLM
 
 from latentguard.lm import LanguageModel, Rendered
 
 Read = Callable[[Sequence[tuple[int, ...]], Sequence[int]], Tensor]
 """Rows of ids and slots to the states at each row's last token, [row, slot, hidden]."""
-
-
-def with_blocks(model: LanguageModel, blocks: int) -> LanguageModel:
-    """A random model of the same shape with so many blocks, in float32."""
-    config = copy.deepcopy(model.module.config)
-    config.num_hidden_layers = blocks
-    if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[:blocks]
-    torch.manual_seed(0)
-    module = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    module.generation_config = model.module.generation_config
-    return LanguageModel(module, model.tokenizer, name=f"{blocks} random blocks of {model.name}")
 
 
 def last(states: Tensor, ids: Sequence[tuple[int, ...]]) -> Tensor:
@@ -49,7 +36,7 @@ def nnsight(model: LanguageModel) -> tuple[Read, int]:
 
     def read(ids: Sequence[tuple[int, ...]], slots: Sequence[int]) -> Tensor:
         wanted = [slot for slot in slots if slot < model.n_blocks]
-        with torch.no_grad(), traced.trace(padded(list(ids))) as tracer:
+        with torch.no_grad(), traced.trace(padded(list(ids), model.device)) as tracer:
             saved = peer.save([])
             for slot in wanted:
                 saved.append(traced.model.layers[slot].input)
@@ -69,7 +56,7 @@ def transformer_lens(model: LanguageModel) -> tuple[Read, int]:
 
     def read(ids: Sequence[tuple[int, ...]], slots: Sequence[int]) -> Tensor:
         names = [f"blocks.{slot}.hook_resid_pre" for slot in slots if slot < model.n_blocks]
-        given = padded(list(ids))
+        given = padded(list(ids), model.device)
         deepest = max(slots)
         stop = deepest + 1 if deepest < model.n_blocks - 1 else None
         with torch.no_grad():
@@ -97,7 +84,7 @@ def pyvene(model: LanguageModel) -> tuple[Read, int]:
         made = peer.IntervenableModel(config, model.module)
         at = [[[len(one) - 1] for one in ids]] * len(wanted)
         with torch.no_grad():
-            (_, collected), _ = made(padded(list(ids)), unit_locations={"base": (None, at)})
+            (_, collected), _ = made(padded(list(ids), model.device), unit_locations={"base": (None, at)})
         return torch.stack([one.reshape(len(ids), -1) for one in collected], dim=1)
 
     return read, 1

@@ -2,7 +2,7 @@
 
 import torch
 from capture import floor
-from harness import Report, arguments, compared, lengths, sentences, subject
+from harness import Report, arguments, assert_same, compared, lengths, sentences, subject
 
 
 def main() -> None:
@@ -11,13 +11,13 @@ def main() -> None:
     (system,) = sentences(model, [300], seed=1)
     rendered = [
         model.render([{"role": "system", "content": system}, {"role": "user", "content": text}])
-        for text in sentences(model, lengths(long=0))
+        for text in sentences(model, lengths(long=0) * given.times)
     ]
     together = model.capture(rendered).tensor
     apart = torch.cat([model.capture([one]).tensor for one in rendered[:4]])
-    torch.testing.assert_close(together[:4], apart, rtol=1e-3, atol=1e-3)
+    assert_same(together[:4], apart, model)
     ids = [one.ids for one in rendered]
-    report = Report("reading 64 prompts under one system prompt of 300 tokens", "quartiles")
+    report = Report(f"reading {len(ids)} prompts under one system prompt of 300 tokens", "quartiles")
     report.lines = compared(
         {"floor": lambda: floor(model, ids), "its beginning run once": lambda: model.capture(rendered)},
         repeats=given.repeats,

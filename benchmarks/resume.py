@@ -1,7 +1,7 @@
 """What do L edited runs of one prompt cost, one edit a block, beside L whole forward passes?"""
 
 import torch
-from harness import Report, arguments, compared, sentences, subject
+from harness import Report, arguments, assert_same, compared, sentences, subject
 
 from latentguard.lm import AddDirection
 
@@ -25,7 +25,7 @@ def main() -> None:
                 made.append(model.next_token_logits([prompt]))
         return torch.cat(made)
 
-    torch.testing.assert_close(resumed(), whole(), rtol=1e-3, atol=1e-3)
+    assert_same(resumed(), whole(), model)
     report = Report(f"{model.n_blocks} edited runs of one prompt, one a block", "quartiles")
     report.lines = compared(
         {"whole runs": whole, "resumed": resumed},

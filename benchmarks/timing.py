@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ def _interleaved(variants: Mapping[str, Callable[[], Any]], repeats: int) -> dic
         for name, run in order if repeat % 2 == 0 else reversed(order):
             begun = time.perf_counter()
             run()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
             seconds[name].append(time.perf_counter() - begun)
     return seconds
 
