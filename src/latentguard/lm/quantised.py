@@ -8,6 +8,9 @@ from transformers.quantizers.auto import AutoHfQuantizer
 from latentguard._text import inert
 from latentguard.errors import ModelNotSupported
 
+_UNPACKED = ("fp8", "mxfp4")
+"""Stored in these ways weights can be unpacked exactly while they are loaded."""
+
 
 def quantisation(config: Any) -> str | None:
     """`fp8`, `bitsandbytes, 4 bits, nf4`, `torchao, Int8WeightOnlyConfig`: what a model's config says of its
@@ -26,14 +29,11 @@ def quantisation(config: Any) -> str | None:
     return ", ".join(said)
 
 
-_UNPACKED = ("fp8", "mxfp4")
-
-
 def told_to_unpack(config: Any) -> Any:
     """The same config, by which FP8 and MXFP4 are unpacked to the numbers that they stand for everywhere.
 
-    Left to itself transformers unpacks them only where it finds no accelerator or no kernels; with both it
-    multiplies as they are stored, and rounds inputs to eight bits, too.
+    Left to itself transformers unpacks them only where it finds no accelerator or no kernels. With both it
+    multiplies them as they are stored; of FP8 it then rounds inputs, too.
     """
     settings = _settings(config)
     if settings.get("quant_method") in _UNPACKED:
