@@ -44,6 +44,7 @@ def test_prompts_of_the_fit_are_left_out_and_counted(evaluate, audited, unseen):
     assert call.code == 0, call.err
     assert "15 harmful and 15 harmless prompts" in call.out
     assert "untrained" in call.out
+    assert "\nrefusal belief unavailable: fewer than" in call.out, "below the table, not in one of its cells"
     call = evaluate("--data", audited.harmful, audited.harmless, "--json")
     found = json.loads(call.out)
     assert found["left_out_seen"] > 40

@@ -104,7 +104,7 @@ def _show_measures(found: "Evaluation", output: Output) -> None:
     for one in (found.guard, *found.baselines):
         name = one.name.replace("_", " ")
         if one.unavailable is not None:
-            measures.add_row(name, shown(f"unavailable: {one.unavailable}"))
+            measures.add_row(name, "unavailable")
             continue
         values: Sequence[object] = (
             one.auroc,
@@ -116,6 +116,9 @@ def _show_measures(found: "Evaluation", output: Output) -> None:
         )
         measures.add_row(name, *map(str, values))
     output.show(measures)
+    for one in (found.guard, *found.baselines):
+        if one.unavailable is not None:  # a sentence, which a narrow cell would make a column of words
+            output.show(shown(f"{one.name.replace('_', ' ')} unavailable: {one.unavailable}"))
 
 
 def _show_rows(found: "Evaluation", output: Output) -> None:
