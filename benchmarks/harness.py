@@ -20,7 +20,7 @@ from timing import Line, compared, paired, processor
 
 import latentguard
 from latentguard.lm import LanguageModel
-from latentguard.lm.proof.checks import TOLERANCE
+from latentguard.lm.proof.checks import TOLERANCE, gap
 
 WORDS = (
     *("river", "stone", "garden", "winter", "letter", "window", "market", "bridge", "shadow", "engine"),
@@ -88,8 +88,8 @@ def assert_same(found: torch.Tensor, wanted: torch.Tensor, model: LanguageModel)
     if model.dtype is torch.float32:
         torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
         return
-    apart = (found - wanted).norm(dim=-1) / torch.maximum(found.norm(dim=-1), wanted.norm(dim=-1))
-    assert float(apart.max()) <= TOLERANCE[model.dtype], f"{float(apart.max()):.2e} apart"
+    apart = gap(found, wanted)
+    assert apart <= TOLERANCE[model.dtype], f"{apart:.2e} apart"
 
 
 def sentences(model: LanguageModel, tokens: Sequence[int], *, seed: int = 0) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness import REAL, arguments, subject
+from harness import arguments, subject
 
 from latentguard.data import contrast_set
 from latentguard.errors import NonFiniteState
@@ -44,6 +44,7 @@ def main() -> None:
         for dtype in DTYPES:
             given.dtype = dtype
             model = subject(given)
+            name = model.name
             if not exact:
                 fitted(model).save(folder)
             guard = Guard.load(folder, model, transfer=True)
@@ -79,7 +80,7 @@ def main() -> None:
             )
             del model, guard
     report = {
-        "model": str(given.model or REAL),
+        "model": name,
         "prompts": len(prompts),
         "threads": given.threads,
         "rows": rows,

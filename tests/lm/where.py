@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentguard.lm.proof.checks import TOLERANCE
+from latentguard.lm.proof.checks import TOLERANCE, gap
 
 DEVICE = torch.device(os.environ.get("LATENTGUARD_TEST_DEVICE", "cpu"))
 DTYPE: torch.dtype = getattr(torch, os.environ.get("LATENTGUARD_TEST_DTYPE", "float32"))
@@ -17,12 +17,6 @@ DTYPE: torch.dtype = getattr(torch, os.environ.get("LATENTGUARD_TEST_DTYPE", "fl
 in_float32 = pytest.mark.skipif(
     DTYPE is not torch.float32, reason="rounding decides between near tokens: equal replies are for float32"
 )
-
-
-def _apart(found: Tensor, wanted: Tensor) -> Tensor:
-    """The length of the difference of vectors along the last axis, relative to the longer one."""
-    longer = torch.maximum(found.norm(dim=-1), wanted.norm(dim=-1)).clamp(min=1e-12)
-    return (found - wanted).norm(dim=-1) / longer
 
 
 def assert_same(found: Tensor, wanted: Tensor, rtol: float = 1e-4, atol: float = 1e-4) -> None:
@@ -33,8 +27,8 @@ def assert_same(found: Tensor, wanted: Tensor, rtol: float = 1e-4, atol: float =
         torch.testing.assert_close(found, wanted, rtol=rtol, atol=atol)
         return
     assert found.shape == wanted.shape
-    apart = _apart(torch.atleast_1d(found), torch.atleast_1d(wanted))
-    assert float(apart.max()) <= TOLERANCE[DTYPE], f"{float(apart.max()):.2e} apart"
+    apart = gap(torch.atleast_2d(found), torch.atleast_2d(wanted))
+    assert apart <= TOLERANCE[DTYPE], f"{apart:.2e} apart"
 
 
 def differ(found: Tensor, wanted: Tensor, atol: float = 1e-3) -> bool:
@@ -42,4 +36,4 @@ def differ(found: Tensor, wanted: Tensor, atol: float = 1e-3) -> bool:
     found, wanted = found.detach().cpu().float(), wanted.detach().cpu().float()
     if DTYPE is torch.float32:
         return not torch.allclose(found, wanted, atol=atol)
-    return float(_apart(found, wanted).max()) > torch.finfo(DTYPE).eps
+    return gap(torch.atleast_2d(found), torch.atleast_2d(wanted)) > torch.finfo(DTYPE).eps
