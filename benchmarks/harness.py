@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ __all__ = [
     "paired",
     "sentences",
     "subject",
+    "written",
 ]
 
 REAL = "qwen2.5-coder-0.5b-instruct/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
@@ -48,8 +50,9 @@ def arguments(
     peer: Sequence[str] = (),
     blocks: bool = False,
     guarded: bool = False,
+    prompts: int | None = None,
 ) -> argparse.Namespace:
-    """The command line that all benchmarks have; `peer`, `blocks`, `guarded`: and the options of some."""
+    """The command line that all benchmarks have; from `peer` on: and the options of some."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--model",
@@ -64,6 +67,8 @@ def arguments(
         parser.add_argument("--peer", choices=peer, required=True)
     if blocks:
         parser.add_argument("--blocks", type=int, help="a random model of that many blocks in place of it")
+    if prompts is not None:
+        parser.add_argument("--prompts", type=int, default=prompts, help="how many are read")
     if guarded:
         parser.add_argument("--guard", type=Path, help="folder of a guard that was fitted on this model")
         parser.add_argument("--data", type=Path, nargs="+", help="files of prompts")
@@ -124,28 +129,42 @@ class Report:
 
     def write(self, name: str, model: LanguageModel, given: argparse.Namespace) -> None:
         """`OUT/NAME.json` and `OUT/NAME.md`, and the table on the terminal."""
-        given.out.mkdir(parents=True, exist_ok=True)
-        machine = {
-            "model": model.name,
-            "quantisation": model.quantisation,
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "blocks": model.n_blocks,
-            "threads": torch.get_num_threads(),
-            "processor": processor() if model.device.type == "cpu" else torch.cuda.get_device_name(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "latentguard": latentguard.__version__,
-            "repeats": given.repeats,
-        }
-        found = {"question": self.question, "machine": machine, "notes": self.notes}
-        found["lines"] = [asdict(line) for line in self.lines]
-        (given.out / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
         table = [f"| {self.question} | median, s | ratio | {self.of} | bound |", "|---|---|---|---|---|"]
         table += [
             f"| {one.name} | {one.seconds:.3f} | {one.ratio:.3f} "
             f"| {one.low:.3f} to {one.high:.3f} | {one.held} |"
             for one in self.lines
         ]
-        written = "\n".join([*table, "", *self.notes, "", ", ".join(f"{k} {v}" for k, v in machine.items())])
-        (given.out / f"{name}.md").write_text(written + "\n")
-        print(written)
+        lines = [asdict(line) for line in self.lines]
+        written(name, {"question": self.question, "lines": lines}, table, self.notes, model, given)
+
+
+def written(
+    name: str,
+    found: dict[str, Any],
+    table: list[str],
+    notes: list[str],
+    model: LanguageModel,
+    given: argparse.Namespace,
+    *,
+    dtype: str | None = None,
+) -> None:
+    """`OUT/NAME.json` of what was found, and `OUT/NAME.md`, also on the terminal; both name the machine."""
+    machine = {
+        "model": model.name,
+        "quantisation": model.quantisation,
+        "dtype": dtype or str(model.dtype).removeprefix("torch."),
+        "blocks": model.n_blocks,
+        "threads": torch.get_num_threads(),
+        "processor": processor() if model.device.type == "cpu" else torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "latentguard": latentguard.__version__,
+        "repeats": given.repeats,
+    }
+    given.out.mkdir(parents=True, exist_ok=True)
+    everything = {**found, "machine": machine, "notes": notes}
+    (given.out / f"{name}.json").write_text(json.dumps(everything, indent=1) + "\n")
+    text = "\n".join([*table, "", *notes, "", ", ".join(f"{key} {value}" for key, value in machine.items())])
+    (given.out / f"{name}.md").write_text(text + "\n")
+    print(text)

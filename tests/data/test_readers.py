@@ -90,6 +90,39 @@ def test_tool_calls_are_read_from_every_format(tmp_path, extension):
     assert prompt.messages[2].extras == {"tool_call_id": "1"}
 
 
+@pytest.mark.parametrize("extension", [".jsonl", ".parquet", ".csv"])
+def test_tools_are_declared_in_a_column_of_their_own(tmp_path, extension):
+    tools = [
+        {"type": "function", "function": {"name": "weather", "parameters": {"town": {"type": "string"}}}},
+        {"type": "function", "function": {"name": "time", "parameters": {"zone": {"type": "string"}}}},
+    ]
+    row = {"messages": TURNS, "tools": tools}
+    cells = {name: json.dumps(value) for name, value in row.items()} if extension == ".csv" else row
+    (prompt,) = read_prompts(write_rows(tmp_path / f"rows{extension}", [cells]))
+    assert [message.tools for message in prompt.messages] == [tools, [], []]
+
+
+def test_beside_a_plain_prompt_a_column_of_tools_is_left_alone(tmp_path):
+    (prompt,) = read_prompts(
+        write_rows(tmp_path / "rows.csv", [{"prompt": "Mend it", "tools": "hammer, saw"}])
+    )
+    assert prompt.messages == (Message("user", "Mend it"),)
+
+
+@pytest.mark.parametrize(
+    ("tools", "said"),
+    [
+        ("hammer", "'tools' is a text that is no JSON list"),
+        ([{"function": {}}], "message 1 names no function"),
+        ([3], "message 1 names no function"),
+    ],
+)
+def test_tools_that_are_none_are_named_with_their_line(tmp_path, tools, said):
+    path = write_rows(tmp_path / "rows.jsonl", [{"messages": TURNS, "tools": tools}])
+    with pytest.raises(BadData, match=f"line 1: .*{said}"):
+        read_prompts(path)
+
+
 @pytest.mark.parametrize("extension", [".jsonl", ".csv"])
 def test_a_null_argument_of_a_call_is_kept_where_the_file_says_it(tmp_path, extension):
     calls = [{"type": "function", "function": {"name": "book", "arguments": {"seat": None, "days": [None]}}}]

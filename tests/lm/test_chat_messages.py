@@ -40,6 +40,13 @@ def calling(arguments: object) -> dict[str, object]:
             "no JSON object",
         ),
         ([{"role": "tool", "content": "a", "name": ["f"]}], "'name' of message 1"),
+        ([{"role": "user", "content": "a", "tools": [{"type": "function"}]}], "message 1 names no function"),
+        ([{"role": "user", "content": "a", "tools": "hammer"}], "message 1 names no function"),
+        ([{"role": "user", "content": "a", "tools": [{"name": "f", "of": {1}}]}], "are no JSON"),
+        (
+            [{"role": "user", "content": "a", "tools": [{"name": "f"}]}] * 2,
+            "messages 1 and 2 .* both declare",
+        ),
     ],
 )
 def test_what_is_no_conversation_is_bad_data(conversation, says: str):

@@ -7,13 +7,18 @@ import pytest
 from latentguard.errors import PositionNotProved
 from latentguard.lm.chat import ChatTemplate
 from tests.lm.templates import TOOLS, byte_level
-from tests.lm.transcripts import DOCUMENT, QUESTION, transcript
+from tests.lm.transcripts import DOCUMENT, QUESTION, declaring, transcript
 
 CALLS = TOOLS.replace(
     "{{ message.content }}<|im_end|>\n{% endif %}{% endfor %}",
     "{% if message.content %}{{ message.content }}{% endif %}"
     "{% for call in message.tool_calls %}\n<tool_call>{{ call.function.name }} "
     "{{ call.function.arguments | tojson }}</tool_call>{% endfor %}<|im_end|>\n{% endif %}{% endfor %}",
+)
+
+DECLARES = (
+    "{% if tools %}<|im_start|>system\n{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<|im_end|>\n"
+    "{% endif %}" + CALLS
 )
 
 
@@ -73,8 +78,25 @@ def test_control_strings_in_a_tools_result_are_text(chat: ChatTemplate) -> None:
 
 def test_control_strings_in_a_call_are_refused(chat: ChatTemplate) -> None:
     """The template writes a call among its own markers: nothing could tell them apart."""
-    with pytest.raises(PositionNotProved, match="tool call or name of message 2 holds control strings"):
+    with pytest.raises(PositionNotProved, match="tool, call or name of message 2 holds control strings"):
         chat.render(transcript(town="<|im_end|>"))
+
+
+def test_declared_tools_reach_the_template_and_the_positions_stay_at_the_words() -> None:
+    chat = ChatTemplate(byte_level(DECLARES))
+    rendered = chat.render(declaring())
+    assert rendered.text.startswith('<|im_start|>system\n{"type": "function", "function": {"name": "weather"')
+    plain = chat.render(transcript())
+    assert plain.text in rendered.text
+    moved = len(rendered.ids) - len(plain.ids)
+    assert [rendered.t_inst - plain.t_inst, rendered.t_content - plain.t_content] == [moved, moved]
+    assert [passage.text for passage in chat.passages(declaring())] == [QUESTION, DOCUMENT]
+
+
+def test_control_strings_in_a_declared_tool_are_refused() -> None:
+    chat = ChatTemplate(byte_level(DECLARES))
+    with pytest.raises(PositionNotProved, match="tool, call or name of message 1 holds control strings"):
+        chat.render(declaring("Ends a turn: <|im_end|>"))
 
 
 def test_a_call_without_its_result_cannot_be_continued(chat: ChatTemplate) -> None:

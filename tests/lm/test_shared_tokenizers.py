@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 
 from latentguard.errors import PositionNotProved, TemplateError
 from latentguard.lm.chat import ChatTemplate
-from tests.lm.transcripts import DOCUMENT, QUESTION, transcript
+from tests.lm.transcripts import DOCUMENT, QUESTION, declaring, transcript
 
 pytestmark = pytest.mark.shared
 
@@ -153,13 +153,16 @@ TAKE_TOOLS = [
 
 
 @pytest.mark.parametrize("folder", TAKE_TOOLS)
-def test_an_agents_transcript_has_its_positions(tokenizers: Path, folder: str):
-    rendered = chat(tokenizers / folder, "{}").render(transcript())
+@pytest.mark.parametrize("declared", [False, True])
+def test_an_agents_transcript_has_its_positions(tokenizers: Path, folder: str, declared: bool):
+    conversation = declaring() if declared else transcript()
+    rendered = chat(tokenizers / folder, "{}").render(conversation)
+    assert ("The weather of a town." in rendered.text) == declared
     decode = tokenizer_of(tokenizers / folder).decode
     for position, words in (("t_inst", QUESTION), ("t_content", DOCUMENT)):
         end = rendered.index(position)
         assert words in decode(list(rendered.ids[: end + 1])), position
         assert words not in decode(list(rendered.ids[:end])), position
-    passages = chat(tokenizers / folder, "{}").passages(transcript(), every=50)
+    passages = chat(tokenizers / folder, "{}").passages(conversation, every=50)
     assert "".join(one.text for one in passages if one.role == "tool") == DOCUMENT
     assert {one.stop - 1 for one in passages} >= {rendered.t_inst, rendered.t_content}

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+TOWN = {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]}
+
 QUESTION = "What is the weather in Bonn?"
 DOCUMENT = "Bonn lies on the Rhine. " * 40 + "It rains there today."
 
@@ -16,3 +18,10 @@ def transcript(
         {"role": "assistant", "content": said, "tool_calls": [call]},
         {"role": "tool", "content": result, "name": "weather", "tool_call_id": call_id},
     ]
+
+
+def declaring(description: str = "The weather of a town.") -> list[dict[str, Any]]:
+    """The transcript, whose first message declares the tool that is called later."""
+    function = {"name": "weather", "description": description, "parameters": TOWN}
+    first, *rest = transcript()
+    return [{**first, "tools": [{"type": "function", "function": function}]}, *rest]

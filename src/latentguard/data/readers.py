@@ -1,7 +1,8 @@
 """Prompts from wherever they are kept: a file by its extension, or a Hugging Face dataset by its id.
 
 Columns: `prompt` (a text) or `messages` (a list of {"role", "content"}), and if present `label` (harmful or
-harmless), `category`, `attack`, `source`, `lang`, `id`, `base_id`. Other columns are left alone.
+harmless), `category`, `attack`, `source`, `lang`, `id`, `base_id`; beside `messages` also `tools`, which the
+model was told of. Other columns are left alone.
 """
 
 from pathlib import Path

@@ -13,6 +13,8 @@ from latentguard.lm.chat import Conversation, Message, as_messages
 Row: TypeAlias = Mapping[str, object]
 PROMPT_COLUMNS = ("messages", "prompt")
 """Looked for in this order where no column is named; a null counts as absent."""
+TOOLS_COLUMN = "tools"
+"""Declared to the whole conversation of a row; beside a plain prompt it is a column like any other."""
 DETAIL_COLUMNS = ("category", "attack", "source", "lang", "id", "base_id")
 
 
@@ -39,7 +41,7 @@ class Columns:
 
     def wanted(self, available: Iterable[str]) -> list[str]:
         """The columns of `available` that a prompt is made of, in their own order."""
-        named = {*PROMPT_COLUMNS, *DETAIL_COLUMNS, self.prompt}
+        named = {*PROMPT_COLUMNS, TOOLS_COLUMN, *DETAIL_COLUMNS, self.prompt}
         if self.labelled:
             named |= {"label", self.label}
         return [column for column in available if column in named]
@@ -89,7 +91,7 @@ def _messages(row: Row, columns: Columns, place: Place) -> tuple[Message, ...]:
         raise BadData(f"{place}: the prompt is null.\n  Give every row a prompt, or leave the row out.")
     name, value = present[0], row[present[0]]
     if name == "messages" and isinstance(value, str):
-        value = _decoded(value, place)
+        value = _decoded(value, "messages", place)
     if not isinstance(value, str) and not isinstance(value, list):
         raise BadData(
             f"{place}: {name!r} is a {_kind(value)}, not a text or a list of messages.\n"
@@ -99,6 +101,8 @@ def _messages(row: Row, columns: Columns, place: Place) -> tuple[Message, ...]:
     if isinstance(value, list):
         turns = cast("list[object]", value)
         value = [_turn(turn, number, place) for number, turn in enumerate(turns, start=1)]
+        if name == "messages" and value and row.get(TOOLS_COLUMN):
+            value[0] = {**value[0], TOOLS_COLUMN: _tools(row[TOOLS_COLUMN], place)}
     try:
         messages = as_messages(cast("Conversation", value))
     except BadData as error:
@@ -116,13 +120,18 @@ def _turn(turn: object, number: int, place: Place) -> Mapping[str, object]:
         )
     fields = {str(key): value for key, value in cast("Mapping[object, object]", turn).items()}
     for key, value in fields.items():
-        if value and not isinstance(value, str) and key != "tool_calls":
+        if value and not isinstance(value, str) and key not in ("tool_calls", TOOLS_COLUMN):
             raise BadData(
                 f"{place}: {inert(key, limit=60)!r} of message {number} is a {_kind(value)}, not a text.\n"
                 f"  value: {inert(repr(value), limit=120)}\n"
                 "  Only text and tool calls are read; images and other parts are not supported."
             )
     return {key: value for key, value in fields.items() if value is not None}
+
+
+def _tools(value: object, place: Place) -> object:
+    """Declarations of tools: a list, or the same as JSON text."""
+    return _decoded(value, TOOLS_COLUMN, place) if isinstance(value, str) else value
 
 
 def columnar(row: Row) -> Row:
@@ -183,15 +192,19 @@ def _detail(value: object, name: str, place: Place) -> str | None:
     return str(value)
 
 
-def _decoded(text: str, place: Place) -> object:
-    """Messages written as JSON inside one cell, as CSV needs it."""
+def _decoded(text: str, column: str, place: Place) -> object:
+    """Messages or tools written as JSON inside one cell, as CSV needs it."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
+        way_out = (
+            "Leave the column out, or rename it."
+            if column == TOOLS_COLUMN
+            else 'Write [{"role": "user", "content": "..."}], or put a plain text in a column \'prompt\'.'
+        )
         raise BadData(
-            f"{place}: 'messages' is a text that is no JSON list.\n"
-            f"  value: {inert(text, limit=120)}\n"
-            '  Write [{"role": "user", "content": "..."}], or put a plain text in a column \'prompt\'.'
+            f"{place}: {column!r} is a text that is no JSON list.\n"
+            f"  value: {inert(text, limit=120)}\n  {way_out}"
         ) from None
 
 

@@ -31,6 +31,7 @@ class Family:
 
     @property
     def longest_tail(self) -> int:
+        """Tokens of the longest prompt that its family does not share."""
         return max(len(tail) for tail in self.tails)
 
 

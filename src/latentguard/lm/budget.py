@@ -34,6 +34,7 @@ class Budget:
         return cls(2 * TOKENS, 2 * TOKENS, TOKENS // 2) if device.type == "cpu" else cls.of(device)
 
     def double(self) -> None:
+        """After a batch that fitted."""
         self.tokens = min(2 * self.tokens, self.most)
 
     def halve(self, tried: int) -> None:

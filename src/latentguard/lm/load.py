@@ -3,26 +3,19 @@
 import copy
 import os
 import shutil
-import struct
 import tempfile
 import weakref
 from contextlib import nullcontext
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from huggingface_hub import hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from latentguard._paths import existing_path
 from latentguard._text import inert
 from latentguard.errors import DeviceNotAvailable, ModelNotFound, ModelNotSupported
-from latentguard.lm.gguf import file_type, transformers_reading
+from latentguard.lm.gguf import transformers_reading
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.precision import Choice, choose_dtype
 from latentguard.lm.quantised import (
@@ -33,23 +26,8 @@ from latentguard.lm.quantised import (
     require_states_of_their_own,
     told_to_unpack,
 )
+from latentguard.lm.source import Source
 from latentguard.lm.spread import Devices, devices_of
-
-_UNREADABLE = (OSError, ValueError, KeyError)
-_DAMAGED_GGUF = (TypeError, IndexError, struct.error)  # what the gguf package raises where a file ends early
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model is: `place` is a folder or hub id, `gguf` a file in it where one was asked for."""
-
-    place: str
-    gguf: str | None
-    name: str
-
-    @property
-    def keywords(self) -> dict[str, Any]:
-        return {"gguf_file": self.gguf} if self.gguf else {}
 
 
 def load(
@@ -77,11 +55,11 @@ def load(
         place = _device(device)
     elif not isinstance(device, str):
         _require_devices(device)
-    source = _source(os.fspath(name_or_path), name)
-    stated = _gguf_type(source, revision)
+    source = Source.of(name_or_path, name)
+    stated = source.gguf_type(revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code, **source.keywords}
     with transformers_reading() if source.gguf else nullcontext():
-        config = _from(AutoConfig, source, **options)
+        config = source.read_by(AutoConfig, **options)
         if getattr(config, "is_encoder_decoder", False):
             raise ModelNotSupported(
                 f"{source.name} is an encoder-decoder; only decoder chat models are read."
@@ -94,7 +72,7 @@ def load(
             raise ValueError(
                 f"{source.name} is quantised already ({stored}); it takes no quantization_config"
             )
-        tokenizer = _from(AutoTokenizer, source, config=config, **options)
+        tokenizer = source.read_by(AutoTokenizer, config=config, **options)
 
         def weights(of: torch.dtype | str) -> Any:
             own = told_to_unpack(copy.deepcopy(config))
@@ -118,7 +96,7 @@ def load(
         choice.module,
         tokenizer,
         name=source.name,
-        revision=_commit(source, revision),
+        revision=source.commit(revision),
         quantisation=quantised,
         notes=notes,
     )
@@ -138,9 +116,8 @@ def _weights(
         unpacked = getattr(transformers, "GgufConfig", None)  # releases without it always unpack
         kind = {} if unpacked is None else {"quantization_config": unpacked(dequantize=True)}
     try:
-        module, report = _from(
+        module, report = source.read_by(
             AutoModelForCausalLM,
-            source,
             config=config,
             dtype=dtype,
             output_loading_info=True,
@@ -227,83 +204,6 @@ def _chosen(
     if named not in (torch.float32, torch.bfloat16, torch.float16):
         raise ValueError(f"dtype {dtype!r} is none of auto, float32, bfloat16, float16")
     return Choice(weights(named), "")
-
-
-def _source(given: str, name: str | None) -> Source:
-    """A path that exists is a path; `repo:file.gguf` is a file of a repo; anything else is a hub id.
-
-    A path is named without the folders it lies in: a name without a slash is no hub id (`Identity.local`).
-    """
-    path = existing_path(given)
-    if path is not None and path.suffix == ".gguf" and path.is_file():
-        return Source(str(path.parent), path.name, name or path.name)
-    if path is not None and path.is_dir():
-        return Source(str(path), None, name or path.resolve().name)
-    if given.endswith(".gguf"):
-        repo, colon, file = given.partition(":")
-        if colon and repo and file:
-            return Source(repo, file, name or given)
-        raise ModelNotFound(
-            f"there is no file {inert(given)!r}.\n  Give a path to a GGUF file, or REPO:FILE.gguf."
-        )
-    return Source(given, None, name or given)
-
-
-def _from(loader: Any, source: Source, **options: Any) -> Any:
-    """Call a transformers loader; what it says of a missing model becomes one named error."""
-    unreadable = _UNREADABLE + _DAMAGED_GGUF if source.gguf else _UNREADABLE
-    try:
-        return loader.from_pretrained(source.place, **options)
-    except ImportError as error:
-        if source.gguf and "gguf" in str(error).lower():
-            raise _needs_gguf(source) from error
-        raise needs_package(source.name, options.get("config"), error) from error
-    except unreadable as error:
-        if source.gguf and "GGUF model with architecture" in str(error):
-            raise ModelNotSupported(
-                f"{inert(source.name)} holds an architecture whose GGUF files transformers "
-                f"{transformers.__version__} does not read.\n  {inert(str(error), limit=300)}\n"
-                "  Give the model's safetensors weights."
-            ) from error
-        raise _not_found(source, error) from error
-
-
-def _commit(source: Source, revision: str | None) -> str | None:
-    """The commit of the hub's repository that has just been read; None for a folder or a file."""
-    if Path(source.place).is_dir():
-        return None
-    file = try_to_load_from_cache(source.place, source.gguf or "config.json", revision=revision)
-    parts = Path(file).parts if isinstance(file, str) else ()
-    return parts[parts.index("snapshots") + 1] if "snapshots" in parts else revision
-
-
-def _needs_gguf(source: Source) -> ModelNotSupported:
-    return ModelNotSupported(
-        f"reading {inert(source.name)} needs the gguf package.\n  pip install 'latentguard[gguf]'"
-    )
-
-
-def _not_found(source: Source, error: Exception) -> ModelNotFound:
-    said = str(error).strip().splitlines() or [type(error).__name__]
-    return ModelNotFound(
-        f"{inert(source.name)} could not be loaded as a chat model.\n  {inert(said[0], limit=300)}\n"
-        "  Give a Hugging Face id, a folder with safetensors weights, a GGUF file, or 'organism'."
-    )
-
-
-def _gguf_type(source: Source, revision: str | None) -> str | None:
-    """What a GGUF file says of itself, before anything else of it is read; None for other sources."""
-    if source.gguf is None:
-        return None
-    if find_spec("gguf") is None:
-        raise _needs_gguf(source)
-    file = Path(source.place) / source.gguf
-    if not file.is_file():
-        try:
-            file = Path(hf_hub_download(source.place, source.gguf, revision=revision))
-        except (OSError, ValueError, HfHubHTTPError) as error:
-            raise _not_found(source, error) from error
-    return f"GGUF {file_type(file)}"
 
 
 def _device(device: str) -> torch.device:

@@ -32,7 +32,8 @@ class ChatTemplate:
 
     max_tokens: the model's context; a longer prompt is refused, never cut. None for no limit.
     thinking: sets the template's own switch (Qwen3's `enable_thinking`); None leaves its default.
-    options: other variables of the template, such as `reasoning_effort`.
+    options: other variables of the template, such as `reasoning_effort`. Tools belong to a conversation:
+    one of its messages declares them, `{"role": ..., "content": ..., "tools": [...]}`.
     date: what a template that writes the date is told it is (ISO, "2026-01-31"); None for today, and it stays
     that of the day on which this object was made.
 
@@ -186,11 +187,13 @@ class ChatTemplate:
         return placement
 
     def _check_extras(self, messages: Sequence[Message]) -> None:
-        """The template writes tool calls and names: they cannot be kept apart from its own markers."""
+        """The template writes tools, calls and names: nothing keeps these apart from its own markers."""
         for number, message in enumerate(messages, start=1):
             held = next((text for text in message.extra_texts() if self._control.occurs_in(text)), None)
             if held is not None:
-                raise self._not_proved(f"a tool call or name of message {number} holds control strings", held)
+                raise self._not_proved(
+                    f"a tool, call or name of message {number} holds control strings", held
+                )
         if messages[-1].role == "assistant" and messages[-1].calls_tools:
             raise self._not_proved(
                 "it ends in a tool call of the assistant, after which the tool speaks and not the model",

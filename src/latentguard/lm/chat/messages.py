@@ -10,6 +10,7 @@ from latentguard.errors import BadData
 
 _READ_BY_TEMPLATES = ("name", "reasoning_content", "thinking", "tool_call_id", "tool_calls")
 """Keys of a message that templates read beside role and content; others are bookkeeping, and left out."""
+_TOOLS = "tools"
 _NO_CONTENT = "no_content"
 """Marks a turn that calls tools and whose content is None, which templates tell from an empty text."""
 
@@ -21,8 +22,8 @@ class Message:
     role: str
     content: str
     extra: str = ""
-    """What else the template reads of this turn (tool calls and their ids, a name, earlier reasoning), as one
-    JSON object, its keys in the order given; empty where there is nothing."""
+    """What else the template reads of this turn (tool calls and their ids, a name, earlier reasoning) and, on
+    one turn, the tools declared to all of them; one JSON object, its keys in the order given, or empty."""
 
     @property
     def extras(self) -> dict[str, Any]:
@@ -33,6 +34,11 @@ class Message:
     def calls_tools(self) -> bool:
         """Whether this turn of the assistant ends in a call."""
         return "tool_calls" in self.extras
+
+    @property
+    def tools(self) -> list[Any]:
+        """The tools that this turn declares."""
+        return self._marked().get(_TOOLS, [])
 
     def with_content(self, content: str) -> "Message":
         """The same turn with other words."""
@@ -62,6 +68,12 @@ def as_messages(conversation: Conversation) -> tuple[Message, ...]:
     messages = tuple(_as_message(turn, number) for number, turn in enumerate(conversation, start=1))
     if not messages:
         raise BadData("an empty conversation has no prompt in it.\n  Give at least one user message.")
+    declaring = [number for number, message in enumerate(messages, start=1) if message.tools]
+    if len(declaring) > 1:
+        raise BadData(
+            f"messages {declaring[0]} and {declaring[1]} of a conversation both declare tools.\n"
+            "  Templates are told of one list: put all of it on the first message."
+        )
     return messages
 
 
@@ -82,6 +94,8 @@ def _as_message(turn: object, number: int) -> Message:
     extras = {key: fields[key] for key in _READ_BY_TEMPLATES if fields.get(key)}
     if "tool_calls" in extras:
         extras["tool_calls"] = _calls(extras["tool_calls"], number)
+    if fields.get(_TOOLS):
+        extras[_TOOLS] = _declared(fields[_TOOLS], number)
     role, content = fields.get("role"), fields.get("content")
     if content is None and "tool_calls" in extras:
         content, extras[_NO_CONTENT] = "", True
@@ -92,7 +106,7 @@ def _as_message(turn: object, number: int) -> Message:
             f"the content of message {number} is no text: {inert(repr(content), limit=200)}\n"
             "  Only text is read; images and other parts are not supported."
         )
-    for key in extras.keys() - {"tool_calls", _NO_CONTENT}:
+    for key in extras.keys() - {"tool_calls", _TOOLS, _NO_CONTENT}:
         if not isinstance(extras[key], str):
             raise BadData(f"{key!r} of message {number} is no text: {inert(repr(extras[key]), limit=200)}")
     return Message(role, content, json.dumps(extras) if extras else "")
@@ -117,6 +131,24 @@ def _calls(calls: object, number: int) -> list[Any]:
         json.dumps(made)
     except (TypeError, ValueError) as error:
         raise BadData(f"the tool calls of message {number} are no JSON ({error}).") from error
+    return made
+
+
+def _declared(tools: object, number: int) -> list[Any]:
+    """Declarations of functions, as OpenAI's clients and templates both write them."""
+    made = list(cast("Sequence[object]", tools)) if isinstance(tools, list | tuple) else [tools]
+    for tool in made:
+        fields = cast("Mapping[str, Any]", tool) if isinstance(tool, Mapping) else {}
+        function = fields.get("function", fields)
+        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+            raise BadData(
+                f"a tool declared with message {number} names no function: {inert(repr(tool), limit=200)}\n"
+                '  A tool is {"type": "function", "function": {"name": "...", "parameters": {...}}}.'
+            )
+    try:
+        json.dumps(made)
+    except (TypeError, ValueError) as error:
+        raise BadData(f"the tools declared with message {number} are no JSON ({error}).") from error
     return made
 
 

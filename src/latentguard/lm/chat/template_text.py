@@ -63,11 +63,18 @@ class TemplateText:
         return hashlib.sha256(self.source.encode()).hexdigest()
 
     def text(self, messages: Sequence[Message]) -> str:
-        """The rendered text. A conversation that ends with the assistant gets no generation prompt."""
+        """The rendered text. A conversation that ends with the assistant gets no generation prompt.
+
+        Declared tools are handed over both ways: as the variable that most templates read, and on their
+        message, where GLM-4's reads them.
+        """
         options = dict(self._options)
         if messages[-1].role == "assistant":
             options["add_generation_prompt"] = False
         turns = [message.for_template() for message in messages]
+        tools = [tool for message in messages for tool in message.tools]
+        if tools:
+            options["tools"] = tools
         try:
             rendered = self._tokenizer.apply_chat_template(
                 turns, chat_template=self._rendered_source, tokenize=False, **options

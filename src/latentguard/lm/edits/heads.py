@@ -39,6 +39,7 @@ class ScaleHeads:
 
     @property
     def changes(self) -> bool:
+        """False where every head keeps its length: the factor is 1."""
         return self.factor != 1
 
     def applied(

@@ -42,6 +42,7 @@ class Proof:
 
     @property
     def shares_prefixes(self) -> bool:
+        """Whether a state was shown to be the same where a beginning that prompts share ran once."""
         return "prefix sharing" not in self.refusals
 
     def head_sites(self, name: str) -> tuple[HeadSite | None, ...]:

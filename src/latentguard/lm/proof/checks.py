@@ -41,6 +41,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
+        """Whether the error is within what rounding may explain; False where it is not a number."""
         return self.error <= self.tolerance
 
 
@@ -65,4 +66,5 @@ def gap(one: Tensor, other: Tensor) -> float:
 
 
 def worst(captured: Tensor, alone: Sequence[Tensor]) -> float:
+    """The largest gap between what was captured of a prompt in a batch and what it is `alone`."""
     return max(gap(captured[row], states) for row, states in enumerate(alone))
