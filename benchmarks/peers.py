@@ -75,16 +75,19 @@ def pyvene(model: LanguageModel) -> tuple[Read, int]:
     """Collect interventions at blocks' inputs, one prompt a call, as its documents show it."""
     import pyvene as peer
 
+    made: dict[tuple[int, ...], Any] = {}
+
     def read(ids: Sequence[tuple[int, ...]], slots: Sequence[int]) -> Tensor:
-        wanted = [slot for slot in slots if slot < model.n_blocks]
-        kind = peer.CollectIntervention
-        config = peer.IntervenableConfig(
-            [{"layer": slot, "component": "block_input", "intervention_type": kind} for slot in wanted]
-        )
-        made = peer.IntervenableModel(config, model.module)
+        wanted = tuple(slot for slot in slots if slot < model.n_blocks)
+        if wanted not in made:
+            kind = peer.CollectIntervention
+            config = peer.IntervenableConfig(
+                [{"layer": slot, "component": "block_input", "intervention_type": kind} for slot in wanted]
+            )
+            made[wanted] = peer.IntervenableModel(config, model.module)
         at = [[[len(one) - 1] for one in ids]] * len(wanted)
         with torch.no_grad():
-            (_, collected), _ = made(padded(list(ids), model.device), unit_locations={"base": (None, at)})
+            (_, collected), _ = made[wanted](padded(list(ids), model.device), unit_locations={"base": at})
         return torch.stack([one.reshape(len(ids), -1) for one in collected], dim=1)
 
     return read, 1
