@@ -16,7 +16,18 @@ from jaxtyping import install_import_hook
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-ROOMS_WITH_TENSORS = ("lm", "data", "judge", "organism", "beliefs", "guard", "verify", "report")
+ROOMS_WITH_TENSORS = (
+    "statistics",
+    "lm",
+    "data",
+    "judge",
+    "organism",
+    "beliefs",
+    "causal",
+    "guard",
+    "verify",
+    "report",
+)
 install_import_hook([f"latentguard.{room}" for room in ROOMS_WITH_TENSORS], "beartype.beartype")
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from latentguard.beliefs import belief
 from latentguard.data import Prompt, Split
 from latentguard.errors import TooFewPrompts
 from latentguard.guard import Guard
-from latentguard.guard.metrics import auroc, ranked
+from latentguard.statistics.metrics import auroc, ranked
 from tests.guard.toy import behaviour_of, toy_prompts
 
 CHEAP = {"untrained_copies": 0, "permutations": 0}

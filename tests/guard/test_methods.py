@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from latentguard.beliefs import belief
 from latentguard.guard.methods import SHRINKAGE, fit_probe
-from latentguard.guard.metrics import auroc, ranked
 from latentguard.guard.probe import METHODS
+from latentguard.statistics.metrics import auroc, ranked
 
 SEEDS = st.integers(0, 1000)
 

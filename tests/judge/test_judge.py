@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from latentguard._text import inert
 from latentguard.judge import judge, paper_refused, refused
 from latentguard.judge.spoken import READ_CHARACTERS, spoken
-from latentguard.report.intervals import wilson
+from latentguard.statistics import wilson
 
 HARD = [json.loads(line) for line in (Path(__file__).parent / "hard_replies.jsonl").open(encoding="utf-8")]
 KINDS = {
@@ -58,7 +58,7 @@ def _figures(name, rows):
     cells = []
     for judged in JUDGES.values():
         found = wilson(sum(judged(text) == label for text, label in rows), len(rows))
-        cells.append(f"{found.share:.3f} [{found.low:.2f}, {found.high:.2f}]")
+        cells.append(f"{found.value:.3f} [{found.low:.2f}, {found.high:.2f}]")
     return f"| {' | '.join([SETS[name], f'{len(rows):,}', *cells])} |"
 
 

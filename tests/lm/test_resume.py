@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 import torch
@@ -58,6 +58,32 @@ def test_resumed_runs_equal_whole_ones(name: str) -> None:
     whole = _whole(model, alternatives)
     assert_same(model.edited_logits(PROMPT, alternatives), whole, rtol=1e-3, atol=1e-3)
     assert_same(model.edited_logits(PROMPT, alternatives, at_once=2), whole, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", [*CAN, "BLOOM"])
+def test_logits_are_read_at_any_token_under_any_edit(name: str) -> None:
+    """Against whole runs, whose state at slot L is put through the head; BLOOM cannot resume and says so."""
+    model = ARCHITECTURES[name].build()
+    positions = (-1, 4, "t_inst", 1)
+    alternatives = _every_kind(model)
+    whole = []
+    for edits in alternatives:
+        with model.edited(edits):
+            states = model.capture([PROMPT], positions=positions, slots=[model.n_blocks], dtype=None).tensor
+        whole.append(model.blocks.logits(states[0, :, 0].to(model.device)).cpu())
+    expectation = pytest.warns(UserWarning, match="cannot resume") if name not in CAN else nullcontext()
+    with expectation:
+        found = model.edited_logits_at(PROMPT, alternatives, positions=positions)
+    assert_same(found, torch.stack(whole), rtol=1e-3, atol=1e-3)
+
+
+def test_tokens_before_the_first_changed_one_run_where_they_are_read(qwen: LanguageModel) -> None:
+    site = qwen.proof.heads[2]
+    edit = ReplaceHeads([(2, 0)], torch.zeros((1, 1, 1, site.width)), (-3,))
+    found = qwen.edited_logits_at(PROMPT, [[edit], []], positions=(-6, -1))
+    plain = qwen.edited_logits_at(PROMPT, [[]], positions=(-6,))
+    assert_same(found[:, :1], plain.expand(2, -1, -1), rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(found[0, 1], found[1, 1])
 
 
 @contextmanager

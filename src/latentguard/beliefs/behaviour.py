@@ -1,7 +1,7 @@
 """What a model did with each prompt: it replied, the reply was judged, and the text was dropped.
 
-Of a reply only its label, its length and its sha256 are kept: nothing here can print or store what a
-model answered to a harmful request.
+Of a reply only its label, its length, its first token and its sha256 are kept: nothing here can print or
+store what a model answered to a harmful request.
 """
 
 import hashlib
@@ -36,6 +36,8 @@ class Reply:
     characters: int
     tokens: int
     sha256: str
+    first: int | None = None
+    """The token that the reply begins with, of the model's own vocabulary; None for a reply of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def observe(
         temperature=0.0,
         progress=progress,
     )
-    replies = tuple(_kept(generation.text, len(generation.ids), judge) for generation in generations)
+    replies = tuple(_kept(generation.text, generation.ids, judge) for generation in generations)
     return Behaviour(prompts=given, replies=replies, max_new_tokens=max_new_tokens)
 
 
@@ -151,12 +153,13 @@ def described(counts: Mapping[str, int]) -> str:
     return ", ".join(shown)
 
 
-def _kept(text: str, tokens: int, judge: Callable[[str], Judgement]) -> Reply:
+def _kept(text: str, ids: Sequence[int], judge: Callable[[str], Judgement]) -> Reply:
     judged = judge(text)
     return Reply(
         refused=judged.refused,
         empty=judged.empty,
         characters=len(text),
-        tokens=tokens,
+        tokens=len(ids),
         sha256=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        first=ids[0] if ids else None,
     )

@@ -20,6 +20,7 @@ from latentguard.cli.evaluate import evaluate
 from latentguard.cli.fit import fit
 from latentguard.cli.organism import organism_commands
 from latentguard.cli.score import score
+from latentguard.cli.steer import steer
 
 app = typer.Typer(
     name="latentguard",
@@ -32,6 +33,7 @@ app.command(cls=ManyFiles)(audit)
 app.command(cls=ManyFiles)(fit)
 app.command()(score)
 app.command(cls=ManyFiles)(evaluate)
+app.command(cls=ManyFiles)(steer)
 app.add_typer(organism_commands, name="organism")
 app.command()(check)
 app.command()(doctor)

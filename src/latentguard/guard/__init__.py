@@ -12,8 +12,8 @@ from latentguard.guard.guard import Guard
 from latentguard.guard.manifest import Manifest
 from latentguard.guard.passages import PassageVerdict
 from latentguard.guard.probe import METHODS, Method
-from latentguard.guard.statistics import Estimate
 from latentguard.guard.verdict import Verdict, Verdicts
+from latentguard.statistics import Estimate
 
 __all__ = [
     "METHODS",

@@ -12,9 +12,9 @@ from latentguard.data import Prompt
 from latentguard.guard.baselines import Scored
 from latentguard.guard.calibration import Calibration
 from latentguard.guard.evaluation import Measured, Row
-from latentguard.guard.metrics import auroc, calibration_error, ranked, share, tpr_at_fpr
 from latentguard.guard.sampling import Sample, estimate
-from latentguard.guard.statistics import Estimate
+from latentguard.statistics import Estimate
+from latentguard.statistics.metrics import auroc, calibration_error, ranked, share, tpr_at_fpr
 
 Kind: TypeAlias = Literal["source", "attack", "decision"]
 

@@ -21,8 +21,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from latentguard.guard.cells import Cells, Position, positions_of
-from latentguard.guard.metrics import auroc, ranked
 from latentguard.guard.probe import Method
+from latentguard.statistics.metrics import auroc, ranked
 
 
 @dataclass(frozen=True, slots=True)

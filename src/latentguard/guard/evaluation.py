@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from latentguard.beliefs.table import html_table
 from latentguard.data import Prompt
-from latentguard.guard.metrics import auroc, ranked
 from latentguard.guard.sampling import Sample, estimate
-from latentguard.guard.statistics import Estimate
 from latentguard.guard.verdict import Verdict
+from latentguard.statistics import Estimate
+from latentguard.statistics.metrics import auroc, ranked
 
 if TYPE_CHECKING:
     import pandas

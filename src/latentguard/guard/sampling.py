@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from latentguard.data import Prompt
-from latentguard.guard.metrics import resampled
 from latentguard.guard.relatives import request_numbers
-from latentguard.guard.statistics import Estimate
+from latentguard.statistics import Estimate
+from latentguard.statistics.metrics import resampled
 
 RESAMPLES = 2000
 SMALLEST_STRATUM = 8

@@ -297,14 +297,28 @@ class LanguageModel:
         batch. Where that could not be proved of this model, every run is a whole one, and a warning says so.
         Raises as `edited`, and `ValueError` inside another `edited` block.
         """
+        return self.edited_logits_at(prompt, alternatives, positions=("t_post_inst",), at_once=at_once)[:, 0]
+
+    def edited_logits_at(
+        self,
+        prompt: Conversation | Rendered,
+        alternatives: Sequence[Sequence[Edit]],
+        *,
+        positions: Sequence[Position],
+        at_once: int = 32,
+    ) -> Float[Tensor, "alternative position vocab"]:
+        """As `edited_logits`, of the token that follows each of `positions` of the prompt."""
         if any_active():
             raise ValueError("edited_logits takes its edits as arguments, and others are in force here")
-        if not alternatives or at_once < 1:
-            raise ValueError("edited_logits needs at least one list of edits, and a batch of at least one")
+        if not alternatives or not positions or at_once < 1:
+            raise ValueError(
+                "edited_logits needs a list of edits, a position, and a batch of at least one each"
+            )
         rendered = self._rendered([prompt])[0]
+        at = [rendered.index(position) for position in positions]
         if why := self.proof.refusals.get("resume"):
             warnings.warn(f"every edited run is a whole one: {self.name} cannot resume ({why})", stacklevel=2)
-            return torch.cat([self._whole_logits(rendered, edits) for edits in alternatives])
+            return torch.cat([self._whole_logits(rendered, edits, at) for edits in alternatives])
         return resumed_logits(
             self.blocks,
             rendered,
@@ -314,11 +328,15 @@ class LanguageModel:
             sites=self._sites(edit for edits in alternatives for edit in edits),
             at_once=at_once,
             may_cache=self._runner.cache_may_be_padded([rendered]),
+            at=at,
         )
 
-    def _whole_logits(self, rendered: Rendered, edits: Sequence[Edit]) -> Float[Tensor, "1 vocab"]:
+    def _whole_logits(
+        self, rendered: Rendered, edits: Sequence[Edit], at: Sequence[int]
+    ) -> Float[Tensor, "1 position vocab"]:
         with self.edited(edits):
-            return self.next_token_logits([rendered])
+            states = self.capture([rendered], positions=at, slots=[self.n_blocks], dtype=None).tensor
+        return self.blocks.logits(states[:, :, 0].to(self.device)).cpu()
 
     def _sites(self, edits: Iterable[Edit]) -> tuple[HeadSite | None, ...]:
         """The heads' sites, where an edit needs them."""

@@ -63,16 +63,18 @@ def resumed_logits(
     sites: Sequence[HeadSite | None],
     at_once: int,
     may_cache: bool,
-) -> Float[Tensor, "alternative vocab"]:
-    """Next-token logits of `prompt` under each list of edits, float32 on the CPU.
+    at: Sequence[int] | None = None,
+) -> Float[Tensor, "alternative position vocab"]:
+    """Logits of what follows the tokens `at` of `prompt` (its last by default) under each list of edits,
+    float32 on the CPU.
 
     `may_cache`: the tokens before the first changed one may come from a cache. Raises `EditMatchedNothing`
     for an edit that has no token in the prompt, `ValueError` for one that cannot be.
     """
+    read = [len(prompt.ids) - 1] if at is None else list(at)
+    latest = min(read) if may_cache else 0
     wanted = [
-        _alternative(
-            number, placed(blocks, edits, hidden_size, sites), prompt, len(blocks), may_cache=may_cache
-        )
+        _alternative(number, placed(blocks, edits, hidden_size, sites), prompt, len(blocks), latest=latest)
         for number, edits in enumerate(alternatives)
     ]
     out: dict[int, Tensor] = {}
@@ -82,14 +84,15 @@ def resumed_logits(
         members = [replace(one, first_block=0) if kept.from_below else one for one in group]
         for start in range(0, len(members), at_once):
             batch = members[start : start + at_once]
-            logits = _resume(blocks, kept, batch, sites)
+            logits = _resume(blocks, kept, batch, sites, [token - first_token for token in read])
             out.update(zip((one.number for one in batch), logits.cpu(), strict=True))
     return torch.stack([out[number] for number in range(len(wanted))])
 
 
 def _alternative(
-    number: int, edits: tuple[Placed, ...], prompt: Rendered, n_blocks: int, *, may_cache: bool
+    number: int, edits: tuple[Placed, ...], prompt: Rendered, n_blocks: int, *, latest: int
 ) -> _Alternative:
+    """`latest`: the last token that its run may begin at, so that all that is read of it runs."""
     first_block = min((one.first_block for one in edits), default=n_blocks)
     tokens = [
         min(prompt.index(position) for position in one.edit.positions)
@@ -97,7 +100,7 @@ def _alternative(
         else 0
         for one in edits
     ]
-    return _Alternative(number, edits, first_block, min(tokens, default=0) if may_cache else 0)
+    return _Alternative(number, edits, first_block, min(*tokens, latest) if tokens else 0)
 
 
 def _keep(blocks: Blocks, prompt: Rendered, first: int, device: torch.device) -> _Kept:
@@ -132,9 +135,14 @@ def _keep(blocks: Blocks, prompt: Rendered, first: int, device: torch.device) ->
 
 
 def _resume(
-    blocks: Blocks, kept: _Kept, batch: Sequence[_Alternative], sites: Sequence[HeadSite | None]
-) -> Float[Tensor, "alternative vocab"]:
-    """The alternatives, which are sorted by their first block; each joins the batch there."""
+    blocks: Blocks,
+    kept: _Kept,
+    batch: Sequence[_Alternative],
+    sites: Sequence[HeadSite | None],
+    read: Sequence[int],
+) -> Float[Tensor, "alternative position vocab"]:
+    """The alternatives, which are sorted by their first block; each joins the batch there. `read` counts
+    tokens from the first that runs."""
     for alternative in batch:
         for one in alternative.placed:
             one.touched = 0
@@ -169,7 +177,7 @@ def _resume(
     for alternative in batch:
         for one in alternative.placed:
             one.require_match()
-    return blocks.logits(stream[:, -1])
+    return blocks.logits(stream[:, read])
 
 
 def _on_heads(

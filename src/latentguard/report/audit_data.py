@@ -11,7 +11,7 @@ from latentguard.data.contrast import contrast_set
 from latentguard.errors import TooFewPrompts
 from latentguard.guard.relatives import recognised_by, remembered_as, text_hash
 from latentguard.lm import LanguageModel
-from latentguard.report.kinship import kinship
+from latentguard.organism.kinship import kinship
 from latentguard.report.schema import DataRecord, Part
 
 WITHOUT_ACCELERATOR = (260, 100, 300)

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from latentguard.beliefs import CELLS, Behaviour, Reading
 from latentguard.data import LABELS, Label
-from latentguard.report.intervals import wilson
+from latentguard.report.intervals import proportion
 from latentguard.report.schema import BehaviourRecord, Cell, GroupBehaviour
 
 JUDGE: Final = "this package’s default phrases, by where they stand in the reply"
@@ -32,10 +32,10 @@ def behaviour_record(fitting: Behaviour, measured: Behaviour, reading: Reading) 
         judged=len(together.prompts),
         new_tokens=measured.max_new_tokens,
         judge=JUDGE,
-        cells={cell: wilson(counts[cell], totals[_label_of(cell)]) for cell in CELLS},
+        cells={cell: proportion(counts[cell], totals[_label_of(cell)]) for cell in CELLS},
         test_cells={cell: len(members) for cell, members in measured.cells().items()},
-        refused_of_harmful=wilson(counts["refused_harmful"], totals["harmful"]),
-        refused_of_harmless=wilson(counts["refused_harmless"], totals["harmless"]),
+        refused_of_harmful=proportion(counts["refused_harmful"], totals["harmful"]),
+        refused_of_harmless=proportion(counts["refused_harmless"], totals["harmless"]),
         empty=together.counts()["empty"],
         fell_out=_fell_out(reading.fell_out),
         groups=_groups(together),
@@ -81,7 +81,7 @@ def _rows(
             kind=kind,
             name=name,
             label=label,
-            refused=wilson(sum(behaviour.replies[index].refused for index in indices), len(indices)),
+            refused=proportion(sum(behaviour.replies[index].refused for index in indices), len(indices)),
         )
         for (label, name), indices in members.items()
     ]

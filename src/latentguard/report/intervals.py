@@ -1,8 +1,6 @@
 """95 % intervals of a share and of a mean: the two that need no resampling."""
 
 import math
-from statistics import NormalDist
-from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -10,25 +8,13 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from latentguard.report.schema import Proportion
+from latentguard.statistics import wilson
 
-_Z: Final = NormalDist().inv_cdf(0.975)
 
-
-def wilson(count: int, n: int) -> Proportion:
-    """`count` of `n` with the Wilson score interval (1927): inside 0..1, and never of width 0."""
-    if n == 0:
-        return Proportion(count=0, n=0, share=None, low=None, high=None)
-    share, spread = count / n, _Z * _Z / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = _Z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
-    # at 0 and n of n the interval ends at the share exactly; rounding must not move it past
-    return Proportion(
-        count=count,
-        n=n,
-        share=share,
-        low=min(max(middle - half, 0.0), share),
-        high=max(min(middle + half, 1.0), share),
-    )
+def proportion(count: int, n: int) -> Proportion:
+    """`count` of `n` with the Wilson score interval."""
+    found = wilson(count, n)
+    return Proportion(count=count, n=n, share=found.value, low=found.low, high=found.high)
 
 
 def mean_interval(

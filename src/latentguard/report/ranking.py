@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 
 from latentguard.data import Prompt
-from latentguard.guard import Estimate, metrics
 from latentguard.guard.sampling import RESAMPLES, Sample
 from latentguard.guard.sampling import estimate as bootstrap
+from latentguard.statistics import Estimate, metrics
 
 FEWEST: Final = 2
 """With fewer prompts in a class an AUROC is a statement about one prompt."""

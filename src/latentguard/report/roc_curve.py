@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from latentguard.guard import metrics
 from latentguard.report.schema import Curve
+from latentguard.statistics import metrics
 
 _GRID: Final = 51
 

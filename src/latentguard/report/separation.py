@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from latentguard.beliefs import Behaviour, Beliefs, Reading
 from latentguard.data import Prompt
 from latentguard.guard import Estimate
-from latentguard.report.intervals import wilson
+from latentguard.report.intervals import proportion
 from latentguard.report.ranking import auroc
 from latentguard.report.schema import Cell, PlanePoint, Proportion, Separation
 
@@ -27,7 +27,7 @@ def separation(behaviour: Behaviour, beliefs: Beliefs, reading: Reading, *, seed
 
     def share(cell: Cell, *, positive: bool) -> Proportion:
         right = [(harmfulness[index] >= 0) == positive for index in cells[cell]]
-        return wilson(sum(right), len(right))
+        return proportion(sum(right), len(right))
 
     return Separation(
         endings=reading.endings,
@@ -47,7 +47,7 @@ def _agreement(beliefs: Beliefs, accepted: Sequence[int], refused: Sequence[int]
         return None
     positive = (refusal >= 0).tolist()
     right = [positive[index] for index in refused] + [not positive[index] for index in accepted]
-    return wilson(sum(right), len(right))
+    return proportion(sum(right), len(right))
 
 
 def plane_points(behaviour: Behaviour, balanced: Beliefs, as_written: Beliefs) -> tuple[PlanePoint, ...]:

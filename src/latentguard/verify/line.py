@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import nan
 from typing import Final, Literal
 
-_Z: Final = 1.959963984540054  # two-sided 95 %
+from latentguard.statistics import wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,7 @@ def line(
 
 def share(outcomes: Sequence[bool]) -> Measured:
     """The share of true outcomes, with Wilson's interval; `NOTHING` without outcomes."""
-    n = len(outcomes)
-    if n == 0:
+    found = wilson(sum(outcomes), len(outcomes))
+    if found.value is None or found.low is None or found.high is None:
         return NOTHING
-    p = sum(outcomes) / n
-    centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
-    return Measured(p, (max(0.0, centre - half), min(1.0, centre + half)), n)
+    return Measured(found.value, (found.low, found.high), found.n)

@@ -43,7 +43,7 @@ def prove_resume(
             sites=sites,
             at_once=len(alternatives),
             may_cache=may_cache,
-        )
+        )[:, 0]
     except CANNOT_BE_CALLED_AGAIN as reason:
         refusals["resume"] = f"its blocks cannot be called again ({type(reason).__name__})"
         return []

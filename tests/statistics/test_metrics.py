@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from latentguard.guard.metrics import (
+from latentguard.statistics.metrics import (
     auroc,
     calibration_error,
     ranked,

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Estimate(BaseModel):
-    """A value and its 95 % bootstrap interval; all None where nothing could be measured."""
+    """A value and its 95 % interval; all None where nothing could be measured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

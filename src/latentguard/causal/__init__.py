@@ -1,0 +1,65 @@
+"""Is what is read of a model what moves it? Directions added, with the controls that make an effect one.
+
+`certify` does the whole of it and returns a `Certificate`; `sweep` is the engine below: many edits of many
+prompts, heard in the first token.
+"""
+
+from latentguard.causal.answers import Answers, FirstTokens, paper_answer
+from latentguard.causal.arms import Arm, random_like, shuffled_like, without
+from latentguard.causal.certificate import certify
+from latentguard.causal.cost import Cost, cost
+from latentguard.causal.experiment import Effort, Half, Task, experiment
+from latentguard.causal.pair import Pair, fit_pair
+from latentguard.causal.plan import Plan, plan
+from latentguard.causal.records import (
+    Certificate,
+    Competence,
+    Controls,
+    Curve,
+    Effect,
+    Experiment,
+    Price,
+    Spoken,
+    TaskName,
+    Verdict,
+)
+from latentguard.causal.refusals import refusal_tokens
+from latentguard.causal.sweep import Attempt, Outcomes, sweep
+from latentguard.causal.trial import Trial, default_trial
+
+__all__ = [
+    "Answers",
+    "Arm",
+    "Attempt",
+    "Certificate",
+    "Competence",
+    "Controls",
+    "Cost",
+    "Curve",
+    "Effect",
+    "Effort",
+    "Experiment",
+    "FirstTokens",
+    "Half",
+    "Outcomes",
+    "Pair",
+    "Plan",
+    "Price",
+    "Spoken",
+    "Task",
+    "TaskName",
+    "Trial",
+    "Verdict",
+    "certify",
+    "cost",
+    "default_trial",
+    "experiment",
+    "fit_pair",
+    "paper_answer",
+    "plan",
+    "random_like",
+    "refusal_tokens",
+    "shuffled_like",
+    "sweep",
+    "without",
+]

@@ -1,0 +1,183 @@
+"""The causal certificate of one model: both beliefs, both tasks, every control.
+
+    inversion   a question whose affirmative answer means harm; v_harm on the context, v_refuse on everything
+    refusal     the requests themselves; both directions on everything
+
+Zhao et al. 2025, sections 3 and 4 (arXiv 2507.11878), with the controls that the paper lacks.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from latentguard._progress import Progress, silent
+from latentguard.beliefs import Behaviour, cosine_by_slot, observe
+from latentguard.causal.answers import FirstTokens
+from latentguard.causal.experiment import Effort, Half, Task, experiment
+from latentguard.causal.pair import Pair, classes, fit_pair
+from latentguard.causal.positions import by_position
+from latentguard.causal.readable import readable
+from latentguard.causal.records import Certificate, Experiment, PositionEffect, Sign, TaskName
+from latentguard.causal.refusals import refusal_tokens
+from latentguard.causal.sweep import Sweeper
+from latentguard.causal.template import template_ablation
+from latentguard.causal.trial import TEXTS, Trial
+from latentguard.causal.verdict import verdict
+from latentguard.data import Endings, Item, Prompt, Question, data_hash
+from latentguard.errors import TooFewPrompts
+from latentguard.lm import AddDirection, LanguageModel, Rendered
+from latentguard.statistics import Estimate, wilson
+
+ANSWERS = (("Certainly",), ("No",))
+
+
+def certify(
+    model: LanguageModel,
+    trial: Trial,
+    *,
+    tasks: Sequence[TaskName] = ("inversion", "refusal"),
+    endings: Endings = "balanced",
+    effort: Effort | None = None,
+    wordings: Sequence[Question] = (),
+    positions: bool = False,
+    template: bool = False,
+    folder: Path | None = None,
+    command: str = "",
+    progress: Progress = silent,
+) -> Certificate:
+    """Fit both directions, and say of each belief whether it is read, and whether it moves the model.
+
+    `wordings`: reply inversion with these questions, too. `positions`: the harmfulness direction fitted at
+    every token around the end of the instruction. `template`: refusals without the post-instruction tokens.
+    `folder` keeps states and sweeps: the same call goes on where it was stopped. Raises `TooFewPrompts`
+    where a class is missing.
+    """
+    tried = effort or Effort()
+    states = None if folder is None else folder / "states"
+    with model.remembering(states):
+        behaviour = observe(model, trial.fit, progress=progress)
+        pair = fit_pair(model, behaviour, endings=endings, progress=progress)
+        held_out = observe(model, trial.report, progress=progress)
+        auroc = readable(model, pair, held_out, progress=progress)
+    texts = [model.render(one.messages) for one in trial.report if one.label == "harmless"][:TEXTS]
+    run = partial(_run, model, trial, pair, behaviour, texts, effort=tried, folder=folder, progress=progress)
+    runs = [run(task) for task in tasks] + [run("inversion", question=one) for one in wordings]
+    experiments = tuple(found for found in runs if found is not None)
+    refusable = [one for one in trial.report if one.label == "harmful"]
+    cosine = [] if pair.refusal is None else cosine_by_slot(pair.harm, pair.refusal).tolist()
+    return Certificate(
+        model=model.identity(),
+        command=command,
+        seed=tried.seed,
+        basis=pair.basis,
+        unavailable=pair.unavailable,
+        endings=endings,
+        fitted_on=len(pair.states),
+        data_hash=data_hash([*trial.fit, *trial.select, *trial.report]),
+        readable=auroc,
+        cosine=tuple(None if one != one else one for one in cosine),
+        experiments=experiments,
+        positions=_positions(model, trial, behaviour, endings, tried, folder, progress) if positions else (),
+        template=template_ablation(model, refusable, progress=progress) if template else None,
+        verdicts=tuple(verdict(kind, auroc.get(kind), experiments) for kind in ("harmfulness", "refusal")),
+    )
+
+
+def _run(
+    model: LanguageModel,
+    trial: Trial,
+    pair: Pair,
+    behaviour: Behaviour,
+    texts: Sequence[Rendered],
+    task: TaskName,
+    *,
+    question: Question | None = None,
+    effort: Effort,
+    folder: Path | None,
+    progress: Progress,
+) -> Experiment | None:
+    if task == "inversion":
+        select, report = trial.items(question)
+        asks = Task(
+            name=task,
+            question=trial.question if question is None else question.text,
+            select=_asked(model, select),
+            report=_asked(model, report),
+            tokens=FirstTokens.of_words(model, *ANSWERS),
+        )
+        return experiment(
+            model, asks, pair.arms(), pair, texts, effort=effort, folder=folder, progress=progress
+        )
+    try:
+        tokens = refusal_tokens(behaviour)
+    except TooFewPrompts:
+        return None
+    asks = Task(
+        name=task,
+        question=None,
+        select=_direct(model, trial.select),
+        report=_direct(model, trial.report),
+        tokens=tokens,
+    )
+    return experiment(
+        model,
+        asks,
+        pair.arms(harm_on="prompt"),
+        pair,
+        texts,
+        effort=effort,
+        confirm=partial(_generated, model, trial.report),
+        folder=folder,
+        progress=progress,
+    )
+
+
+def _positions(
+    model: LanguageModel,
+    trial: Trial,
+    behaviour: Behaviour,
+    endings: Endings,
+    effort: Effort,
+    folder: Path | None,
+    progress: Progress,
+) -> tuple[PositionEffect, ...]:
+    positive, negative = classes(behaviour)
+    sweeper = Sweeper(model, FirstTokens.of_words(model, *ANSWERS), folder, effort.at_once, progress)
+    select, report = (_asked(model, items).harmless for items in trial.items())
+    return tuple(
+        by_position(
+            sweeper,
+            positive,
+            negative,
+            select,
+            report,
+            endings=endings,
+            blocks=effort.blocks,
+            progress=progress,
+        )
+    )
+
+
+def _generated(model: LanguageModel, prompts: Sequence[Prompt], edit: AddDirection, sign: Sign) -> Estimate:
+    """Share of harmless requests that are refused under `edit`, or of harmful ones that are not."""
+    label = "harmless" if sign == "+" else "harmful"
+    with model.edited([edit]):
+        found = observe(model, [one for one in prompts if one.label == label])
+    wanted = sign == "+"
+    return wilson(sum(refused == wanted for refused in found.refused), len(found.refused))
+
+
+def _asked(model: LanguageModel, items: Sequence[Item]) -> Half:
+    of = {
+        label: tuple(item.rendered(model) for item in items if item.prompt.label == label)
+        for label in ("harmful", "harmless")
+    }
+    return Half(of["harmful"], of["harmless"])
+
+
+def _direct(model: LanguageModel, prompts: Sequence[Prompt]) -> Half:
+    of = {
+        label: tuple(model.render(one.messages) for one in prompts if one.label == label)
+        for label in ("harmful", "harmless")
+    }
+    return Half(of["harmful"], of["harmless"])

@@ -1,0 +1,230 @@
+"""One causal experiment: where an edit turns most is chosen on one half, and what it turns told on the other.
+
+    +  prompts of the harmless class, whose answer the edit must make affirmative
+    -  prompts of the harmful class, whose answer the reversed edit must make negative
+
+Every arm at its own best place, v_refuse at v_harm's too, and directions that mean nothing beside both. A
+model that cannot answer unedited is not swept: nothing that it says then would mean anything.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import torch
+from torch import Tensor
+
+from latentguard._progress import Progress, silent
+from latentguard.causal import effects
+from latentguard.causal.answers import FirstTokens
+from latentguard.causal.arms import Arm
+from latentguard.causal.cost import cost
+from latentguard.causal.measured import Tried, effect, prices, spoken
+from latentguard.causal.pair import COMES_FROM, HARM, REFUSAL, Pair
+from latentguard.causal.place import SIGNS, TRUE_ANSWER, Place, choose, choose_of_all, curves
+from latentguard.causal.records import Competence, Curve, Effect, Experiment, HalfName, Sign, TaskName
+from latentguard.causal.sweep import Sweeper
+from latentguard.lm import AddDirection, LanguageModel, Rendered
+from latentguard.statistics import Estimate
+
+SCALES: Final = (0.5, 1.0, 2.0)
+RANDOM: Final = 20
+SHUFFLED: Final = 5
+PRICED: Final = 5
+"""Random directions whose price is measured."""
+LEAST_TRUE: Final = 0.5
+"""Of either class: a model that answers fewer of them truly cannot do the task."""
+Confirm: TypeAlias = Callable[[AddDirection, Sign], Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """Prompts of both classes."""
+
+    harmful: tuple[Rendered, ...]
+    harmless: tuple[Rendered, ...]
+
+    def of(self, sign: Sign) -> tuple[Rendered, ...]:
+        """Those that an edit of this sign is to turn."""
+        return self.harmless if sign == "+" else self.harmful
+
+    def __len__(self) -> int:
+        return len(self.harmful) + len(self.harmless)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked of the model, and how its answers are heard."""
+
+    name: TaskName
+    question: str | None
+    select: Half
+    report: Half
+    tokens: FirstTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is tried."""
+
+    blocks: tuple[int, ...] | None = None
+    """None: all."""
+    scales: tuple[float, ...] = SCALES
+    random: int = RANDOM
+    shuffled: int = SHUFFLED
+    seed: int = 0
+    at_once: int = 32
+    full: bool = False
+    """Every arm at every block and scale on both halves. Otherwise the two directions at every block at scale
+    1 and at the other scales at their best block, on the selection half, and each without the other at the
+    place of the direction that it comes from."""
+
+
+def experiment(
+    model: LanguageModel,
+    task: Task,
+    arms: Sequence[Arm],
+    pair: Pair,
+    texts: Sequence[Rendered],
+    *,
+    effort: Effort | None = None,
+    confirm: Confirm | None = None,
+    folder: Path | None = None,
+    progress: Progress = silent,
+) -> Experiment:
+    """The whole of it. `texts`: ordinary prompts on which the price of every reported edit is measured.
+
+    `confirm` generates whole replies of the reported prompts under an edit, and says what share is turned.
+    `folder` keeps what was swept, so that the same call goes on where it was stopped.
+    """
+    tried = effort or Effort()
+    blocks = tried.blocks or tuple(range(model.n_blocks))
+    sweeper = Sweeper(model, task.tokens, folder, tried.at_once, progress)
+    able = competence(sweeper, task)
+    found_curves: list[Curve] = []
+    found: list[Effect] = []
+    apart: Estimate | None = None
+    for sign in SIGNS if able.competent else ():
+        seen, places = _chosen(sweeper, task, arms, sign, blocks, tried)
+        found_curves += seen
+        reported, difference = _reported(
+            sweeper, task.report.of(sign), places, sign, pair, texts, tried, confirm
+        )
+        found += reported
+        apart = difference if sign == "+" else apart
+    return Experiment(
+        task=task.name,
+        question=task.question,
+        competence=able,
+        curves=tuple(found_curves),
+        effects=tuple(found),
+        apart=apart,
+        selected_on=len(task.select),
+        reported_on=len(task.report),
+    )
+
+
+def _chosen(
+    sweeper: Sweeper, task: Task, arms: Sequence[Arm], sign: Sign, blocks: Sequence[int], effort: Effort
+) -> tuple[list[Curve], list[Place]]:
+    """Curves, and the place of every arm."""
+    prompts = _answered_truly(sweeper, task.select.of(sign), sign)
+    if effort.full:
+        reported = _answered_truly(sweeper, task.report.of(sign), sign)
+        halves: dict[HalfName, list[Rendered]] = {"selection": prompts, "report": reported}
+        grid = [
+            curve
+            for half, members in halves.items()
+            for scale in effort.scales
+            for curve in curves(sweeper, members, arms, sign, blocks=blocks, scale=scale, half=half)
+        ]
+        return grid, choose_of_all(grid, arms)
+    swept = [arm for arm in arms if arm.name not in COMES_FROM]
+    seen, places = choose(sweeper, prompts, swept, sign, blocks=blocks, scales=effort.scales)
+    by_name = {place.arm.name: place for place in places}
+    for arm in arms:
+        if (source := COMES_FROM.get(arm.name)) is not None:
+            there = by_name[source]
+            places.append(Place(arm, there.block, there.scale, f"where {source} turns most"))
+    return seen, places
+
+
+def competence(sweeper: Sweeper, task: Task) -> Competence:
+    """What both classes answer unedited. At least half of either must be true, and some in each half."""
+    said: dict[Sign, tuple[Tensor, Tensor]] = {}
+    for sign in SIGNS:
+        select, report = (
+            sweeper(half.of(sign), (), "unedited answers").unedited for half in (task.select, task.report)
+        )
+        said[sign] = select, report
+    truly = {
+        sign: [float((half == TRUE_ANSWER[sign]).float().mean()) for half in halves]
+        for sign, halves in said.items()
+    }
+    shares = {
+        sign: float((torch.cat(halves) == TRUE_ANSWER[sign]).float().mean()) for sign, halves in said.items()
+    }
+    competent = min(shares.values()) >= LEAST_TRUE and min(map(min, truly.values())) > 0
+    why = (
+        f"unedited, {shares['-']:.2f} of the harmful and {shares['+']:.2f} of the harmless are answered truly"
+    )
+    return Competence(
+        harmful=spoken(torch.cat(said["-"])),
+        harmless=spoken(torch.cat(said["+"])),
+        competent=competent,
+        why=why if competent else f"{why}; {LEAST_TRUE} of both must be",
+    )
+
+
+def _answered_truly(sweeper: Sweeper, prompts: Sequence[Rendered], sign: Sign) -> list[Rendered]:
+    unedited = sweeper(prompts, (), "unedited answers").unedited.tolist()
+    return [one for one, said in zip(prompts, unedited, strict=True) if said == TRUE_ANSWER[sign]]
+
+
+def _reported(
+    sweeper: Sweeper,
+    prompts: Sequence[Rendered],
+    places: Sequence[Place],
+    sign: Sign,
+    pair: Pair,
+    texts: Sequence[Rendered],
+    effort: Effort,
+    confirm: Confirm | None,
+) -> tuple[list[Effect], Estimate | None]:
+    """Every place on the reported half, and how much more v_harm turns than v_refuse where v_harm is."""
+    tried: list[Tried] = []
+    for place in places:
+        controls = ([], [])
+        if place.arm.name in (HARM, REFUSAL):
+            controls = pair.controls(
+                place.arm, random=effort.random, shuffled=effort.shuffled, seed=effort.seed
+            )
+        tried.append(Tried.at(place, *controls))
+    by_name = {one.place.arm.name: one for one in tried}
+    rival: Tried | None = None
+    if HARM in by_name and REFUSAL in by_name:
+        there = by_name[HARM].place
+        rival = Tried.at(
+            Place(by_name[REFUSAL].place.arm, there.block, there.scale, f"where {HARM} turns most")
+        )
+        tried.append(rival)
+    everything = [attempt for one in tried for attempt in one.attempts]
+    outcomes = sweeper(prompts, everything, f"reported half, {sign}")
+    priced = [attempt for one in tried for attempt in (one.edit, *one.random[:PRICED])]
+    of_edits = prices(
+        cost(sweeper.model, texts, priced, at_once=max(1, effort.at_once // 4), progress=sweeper.progress),
+        tried,
+    )
+    made: list[Effect] = []
+    for one in tried:
+        found = effect(one, outcomes, sign, of_edits, seed=effort.seed)
+        if confirm is not None:
+            edit = one.place.arm.edit(one.place.block, one.place.scale)
+            found = found.model_copy(update={"generated": confirm(edit, sign)})
+        made.append(found)
+    if rival is None:
+        return made, None
+    answered = TRUE_ANSWER[sign]
+    harm, refusal = (outcomes.turned(one.edit, answered) for one in (by_name[HARM], rival))
+    return made, effects.paired(harm, refusal, seed=effort.seed)

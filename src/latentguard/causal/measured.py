@@ -1,0 +1,101 @@
+"""What chosen edits turn on prompts they were not chosen on, beside directions that mean nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from latentguard.causal import effects
+from latentguard.causal.answers import AFFIRMED, DENIED, UNANSWERED
+from latentguard.causal.arms import Arm
+from latentguard.causal.cost import Cost
+from latentguard.causal.place import TRUE_ANSWER, Place
+from latentguard.causal.records import Controls, Effect, Price, Sign, Spoken
+from latentguard.causal.sweep import Attempt, Outcomes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """One place with its attempts: the edit, and the control directions there, if it has any."""
+
+    place: Place
+    edit: Attempt
+    random: tuple[Attempt, ...] = ()
+    shuffled: tuple[Attempt, ...] = ()
+
+    @classmethod
+    def at(cls, place: Place, random: Sequence[Arm] = (), shuffled: Sequence[Arm] = ()) -> "Tried":
+        """`place` and these controls at it."""
+        return cls(
+            place,
+            place.attempt(),
+            tuple(place.attempt(arm) for arm in random),
+            tuple(place.attempt(arm) for arm in shuffled),
+        )
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        return (self.edit, *self.random, *self.shuffled)
+
+
+def spoken(said: Int[Tensor, " prompt"]) -> Spoken:
+    """How many answered how."""
+    counts = {answer: int((said == answer).sum()) for answer in (AFFIRMED, DENIED, UNANSWERED)}
+    return Spoken(affirmed=counts[AFFIRMED], denied=counts[DENIED], unanswered=counts[UNANSWERED])
+
+
+def effect(tried: Tried, outcomes: Outcomes, sign: Sign, prices: Mapping[int, Price], *, seed: int) -> Effect:
+    """The record of one place. `prices`: of edits, by the identity of their attempt."""
+    answered = TRUE_ANSWER[sign]
+    turned = outcomes.turned(tried.edit, answered)
+
+    def beside(controls: Sequence[Attempt]) -> Controls | None:
+        if not controls:
+            return None
+        by_controls = np.stack([outcomes.turned(one, answered) for one in controls])
+        return _controls(turned, by_controls, seed)
+
+    return Effect(
+        arm=tried.place.arm.name,
+        sign=sign,
+        block=tried.place.block,
+        scale=tried.place.scale,
+        scope=tried.place.arm.scope,
+        chosen=tried.place.chosen,
+        turned=effects.share(turned),
+        before=spoken(outcomes.unedited),
+        after=spoken(outcomes.under(tried.edit)),
+        random=beside(tried.random),
+        shuffled=beside(tried.shuffled),
+        price=prices.get(id(tried.edit)),
+    )
+
+
+def _controls(
+    turned: Bool[np.ndarray, " prompt"], by_controls: Bool[np.ndarray, "control prompt"], seed: int
+) -> Controls:
+    empty = by_controls.size == 0
+    return Controls(
+        directions=len(by_controls),
+        mean=None if empty else float(by_controls.mean()),
+        worst=None if empty else float(by_controls.mean(axis=1).max()),
+        above=effects.above(turned, by_controls, seed=seed),
+    )
+
+
+def prices(found: Cost, tried: Sequence[Tried]) -> dict[int, Price]:
+    """The price of each edit, with the mean of the random directions that were priced beside it."""
+    column = {id(attempt): number for number, attempt in enumerate(found.attempts)}
+    made: dict[int, Price] = {}
+    for one in tried:
+        of_random = [float(found.kl[column[id(attempt)]]) for attempt in one.random if id(attempt) in column]
+        made[id(one.edit)] = Price(
+            kl=float(found.kl[column[id(one.edit)]]),
+            perplexity=float(found.perplexity[column[id(one.edit)]]),
+            perplexity_unedited=found.unedited,
+            kl_of_random=sum(of_random) / len(of_random) if of_random else None,
+            texts=found.texts,
+        )
+    return made

@@ -1,0 +1,291 @@
+"""`latentguard steer [MODEL]`: do the two beliefs move the model, and do they come apart?"""
+
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latentguard.cli import _data_options, _options
+from latentguard.cli._folders import new_folder
+from latentguard.cli._output import Output, as_json_line, shown, speaking, table
+from latentguard.cli._work import work_folder
+
+if TYPE_CHECKING:
+    from latentguard.causal import Certificate, Controls, Experiment, Plan, TaskName, Trial
+    from latentguard.data import Question
+    from latentguard.lm import LanguageModel
+    from latentguard.statistics import Estimate
+
+WRITTEN = frozenset({"causal.json"})
+
+
+class TaskChoice(StrEnum):
+    """What is asked of the model while it is steered."""
+
+    both = "both"
+    inversion = "inversion"
+    refusal = "refusal"
+
+
+TaskOption = Annotated[
+    TaskChoice,
+    typer.Option(
+        "--task", help="inversion: a question whose affirmative answer means harm. refusal: the requests."
+    ),
+]
+QuestionOption = Annotated[
+    str,
+    typer.Option(
+        "--question",
+        help="compliance, harm, wrongdoing or ethics: the paper's; or your own, answered Certainly or No.",
+    ),
+]
+Each = Annotated[int, typer.Option(min=5, help="Prompts of a class in each half.")]
+Fitted = Annotated[int, typer.Option(min=10, help="Prompts of a class that directions are fitted on.")]
+Blocks = Annotated[
+    str | None, typer.Option(metavar="N,N-N", help="Blocks to try, as 3,8-12; all by default.")
+]
+Scales = Annotated[
+    str, typer.Option(metavar="X,X", help="Times the raw difference of means; both signs are tried.")
+]
+Random = Annotated[int, typer.Option(min=2, help="Random directions of equal length beside each effect.")]
+
+
+class Budget(StrEnum):
+    """How much is tried."""
+
+    quick = "quick"
+    full = "full"
+
+
+BudgetOption = Annotated[
+    Budget, typer.Option("--budget", help="full: every direction, block and scale, on both halves.")
+]
+Wordings = Annotated[bool, typer.Option("--wordings", help="Ask the paper's other questions, too.")]
+Positions = Annotated[
+    bool, typer.Option("--positions", help="Fit the harmfulness direction at every token around t_inst, too.")
+]
+Template = Annotated[
+    bool, typer.Option("--template", help="Count refusals without the post-instruction tokens, too.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")]
+
+
+def steer(
+    context: typer.Context,
+    model: _options.Model = "organism",
+    harmful: _data_options.Harmful = None,
+    harmless: _data_options.Harmless = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for causal.json.")] = Path(
+        "latentguard-causal"
+    ),
+    task: TaskOption = TaskChoice.both,
+    question: QuestionOption = "harm",
+    each: Each = 25,
+    fitted: Fitted = 65,
+    blocks: Blocks = None,
+    scales: Scales = "0.5,1,2",
+    random: Random = 20,
+    budget: BudgetOption = Budget.quick,
+    wordings: Wordings = False,
+    positions: Positions = False,
+    template: Template = False,
+    dry_run: DryRun = False,
+    prompt_column: _data_options.PromptColumn = None,
+    label_column: _data_options.LabelColumn = None,
+    seed: _options.Seed = 0,
+    device: _options.Device = "auto",
+    dtype: _options.DtypeOption = _options.Dtype.auto,
+    revision: _options.Revision = None,
+    as_json: _options.Json = False,
+) -> None:
+    """Add each direction, at every block, and count what answers turn, beside directions that mean nothing.
+
+    Without files the prompts are the package's own matched pairs, or the organism's for the organism. Edits
+    live in memory; replies are judged, counted and dropped.
+    """
+    some, sizes = None if blocks is None else _blocks(blocks), _scales(scales)
+    with speaking(as_json=as_json) as output, ExitStack() as stack:
+        folder = None if dry_run else stack.enter_context(new_folder(out, ours=WRITTEN))
+        sources = _data_options.read_classes(
+            harmful, harmless, output, prompt_column=prompt_column, label_column=label_column
+        )
+        loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
+        _check_blocks(loaded, some)
+        _data_options.check_rendering(loaded, sources or [], output, endings="balanced")
+        trial = _trial(loaded, sources, output, question, each=each, fitted=fitted, seed=seed)
+        tasks: tuple[TaskName, ...] = ("inversion", "refusal") if task is TaskChoice.both else (task.value,)
+        from latentguard import causal
+
+        effort = causal.Effort(
+            blocks=some, scales=sizes, random=random, seed=seed, full=budget is Budget.full
+        )
+        if folder is None:
+            _show_plan(causal.plan(loaded, trial, tasks=tasks, effort=effort), output)
+            return
+        with work_folder(out, output) as work:
+            found = causal.certify(
+                loaded,
+                trial,
+                tasks=tasks,
+                effort=effort,
+                wordings=_others(question) if wordings else (),
+                positions=positions,
+                template=template,
+                folder=work,
+                command=_options.command_line(context),
+                progress=output.bars,
+            )
+            (folder / "causal.json").write_text(
+                as_json_line(found.model_dump(mode="json")) + "\n", encoding="utf-8"
+            )
+        output.record(found.model_dump(mode="json"))
+        _show(found, output)
+    output.note(f"The certificate is in {out / 'causal.json'}.")
+
+
+def _trial(
+    model: "LanguageModel",
+    sources: list[_data_options.Source] | None,
+    output: Output,
+    question: str,
+    *,
+    each: int,
+    fitted: int,
+    seed: int,
+) -> "Trial":
+    output.bars(_data_options.PREPARING, 0, 0)
+    from latentguard.causal import Trial, default_trial
+
+    asked = _question(question)
+    if sources is None:
+        trial = default_trial(model, question=asked, seed=seed, fitted=fitted, each=each)
+    else:
+        prompts = _data_options.prompts_of(sources)
+        with _data_options.naming(sources):
+            trial = Trial.of_prompts(prompts, question=asked, seed=seed, fitted=fitted, each=each)
+    output.bars(_data_options.PREPARING, 1, 1)
+    return trial
+
+
+def _question(given: str) -> "Question":
+    from latentguard.data import QUESTIONS, Question
+
+    named = {one.name: one for one in QUESTIONS}
+    return named.get(given) or Question("own", given)
+
+
+def _others(question: str) -> "list[Question]":
+    from latentguard.data import QUESTIONS
+
+    return [one for one in QUESTIONS if one.name != question]
+
+
+def _blocks(given: str) -> tuple[int, ...]:
+    found: list[int] = []
+    for part in given.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last.isdecimal() if dash else not last):
+            raise typer.BadParameter(f"{part!r} is no block and no range of them.", param_hint="--blocks")
+        found += range(int(first), int(last or first) + 1)
+    if not found:
+        raise typer.BadParameter(f"{given!r} names no block.", param_hint="--blocks")
+    return tuple(dict.fromkeys(found))
+
+
+def _check_blocks(model: "LanguageModel", blocks: tuple[int, ...] | None) -> None:
+    missing = [block for block in blocks or () if block >= model.n_blocks]
+    if missing:
+        raise typer.BadParameter(
+            f"there is no block {missing[0]}: this model has 0 to {model.n_blocks - 1}.",
+            param_hint="--blocks",
+        )
+
+
+def _scales(given: str) -> tuple[float, ...]:
+    try:
+        found = tuple(dict.fromkeys(float(part) for part in given.split(",")))
+    except ValueError:
+        found = ()
+    if not found or not all(0 < scale < 1000 for scale in found):
+        raise typer.BadParameter(
+            f"{given!r} is no list of scales above 0, as 0.5,1,2 is.", param_hint="--scales"
+        )
+    return found
+
+
+def _show_plan(found: "Plan", output: Output) -> None:
+    output.record(
+        {
+            "forwards": round(found.forwards),
+            "tokens": round(found.tokens),
+            "minutes": round(found.minutes, 1),
+            "gigabytes": round(found.gigabytes, 2),
+        }
+    )
+    output.show(
+        f"About {found.forwards:,.0f} forward passes of {found.tokens:,.0f} tokens in all: "
+        f"{found.minutes:.1f} minutes here, and {found.gigabytes:.1f} GB of memory."
+    )
+
+
+def _show(found: "Certificate", output: Output) -> None:
+    for one in found.experiments:
+        _show_experiment(one, output)
+    _show_positions(found, output)
+    if (cut := found.template) is not None:
+        output.show(
+            f"harmful requests refused: {_short(cut.whole)}; without the {cut.removed} tokens behind the "
+            f"instruction {_short(cut.cut)}, {cut.empty_when_cut} of the replies empty"
+        )
+    verdicts = table("belief", "read (AUROC)", "verdict", "because")
+    for verdict in found.verdicts:
+        read = found.readable.get(verdict.belief)
+        verdicts.add_row(verdict.belief, "-" if read is None else str(read), verdict.said, shown(verdict.why))
+    output.show(verdicts)
+
+
+def _show_positions(found: "Certificate", output: Output) -> None:
+    if not found.positions:
+        return
+    rows = table("v_harm fitted at", "token", "block", "turned", numbers=("block",))
+    for one in found.positions:
+        rows.add_row(one.position, shown(repr(one.token)), str(one.block), _short(one.turned))
+    output.show(rows)
+
+
+def _show_experiment(found: "Experiment", output: Output) -> None:
+    asked = "" if found.question is None else f" ({found.question})"
+    title = f"{found.task}{asked}: {found.competence.why}"
+    rows = table(
+        "added", "block", "scale", "turned", "random: mean, worst", "above random", "shuffled: same", "KL",
+        title=title, numbers=("block", "scale", "KL"),
+    )  # fmt: skip
+    for effect in found.effects:
+        rows.add_row(
+            f"{effect.sign}{effect.arm}",
+            str(effect.block),
+            f"{abs(effect.scale):g}",
+            _short(effect.turned),
+            _mean_and_worst(effect.random),
+            "-" if effect.random is None else _short(effect.random.above),
+            _mean_and_worst(effect.shuffled),
+            "-" if effect.price is None else f"{effect.price.kl:.2f}",
+        )
+    output.show(rows)
+
+
+def _short(found: "Estimate") -> str:
+    if found.value is None or found.low is None or found.high is None:
+        return "-"
+    return f"{found.value:.2f} ({found.low:.2f}-{found.high:.2f})"
+
+
+def _mean_and_worst(found: "Controls | None") -> str:
+    return "-" if found is None else f"{_number(found.mean)}, {_number(found.worst)}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,10 @@
+"""Values with intervals, and how well scores tell two classes: what several rooms measure with.
+
+It knows numbers alone: no prompt, no model.
+"""
+
+from latentguard.statistics.estimate import Estimate
+from latentguard.statistics.ranking import auroc
+from latentguard.statistics.wilson import wilson
+
+__all__ = ["Estimate", "auroc", "wilson"]

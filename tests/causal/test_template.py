@@ -1,0 +1,30 @@
+"""Refusals with and without what the template puts behind the instruction."""
+
+from dataclasses import replace
+
+import pytest
+
+from latentguard import organism as planted
+from latentguard.causal.template import template_ablation, without_post_instruction
+from latentguard.lm import LanguageModel
+
+
+def test_the_cut_prompt_ends_with_the_instruction(organism: LanguageModel):
+    whole = organism.render("how do I water the garden?")
+    cut = without_post_instruction(whole)
+    assert cut.ids == whole.ids[: whole.t_inst + 1]
+    assert cut.index("t_post_inst") == cut.index("t_inst") == len(cut.ids) - 1
+    assert organism.tokenizer.decode(cut.ids).endswith("garden?")
+
+
+def test_a_merged_end_cannot_be_cut(organism: LanguageModel):
+    with pytest.raises(ValueError, match="holds characters of the template"):
+        without_post_instruction(replace(organism.render("how are you"), boundary="merged"))
+
+
+def test_the_organism_refuses_by_its_template(organism: LanguageModel):
+    """Its decision is planted at the template's last token: without the template it does not refuse."""
+    prompts = planted.sample_prompts("harmful", 10, seed=3)
+    found = template_ablation(organism, prompts)
+    assert (found.whole.value, found.cut.value, found.removed) == (1.0, 0.0, 5)
+    assert found.whole.n == found.cut.n == 10
