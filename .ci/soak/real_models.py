@@ -24,7 +24,7 @@ import latentguard
 from latentguard.beliefs import Behaviour, Reply, cosine_by_slot, fit_reading, observe, read, stacked
 from latentguard.data import Prompt, contrast_set, data_hash, read_prompts
 from latentguard.guard import Evaluation, Guard
-from latentguard.report.intervals import wilson
+from latentguard.statistics import wilson
 
 HARMFUL = ("harmbench", "strongreject", "simple_safety_tests", "do_not_answer", "catqa")
 HARMLESS = ("or_bench_hard", "phtest_harmless", "alpaca_eval", "coconot")
@@ -105,7 +105,7 @@ def behaviour_table(behaviour: Behaviour) -> str:
         n = counts["refused"] + counts["accepted"]
         share = wilson(counts["refused"], n)
         rows.append(
-            (source, str(n), f"{share.share:.2f} [{share.low:.2f}, {share.high:.2f}]", str(counts["empty"]))
+            (source, str(n), f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]", str(counts["empty"]))
         )
     return table(("set", "n", "refused, 95 % interval", "empty replies"), rows)
 

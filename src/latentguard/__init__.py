@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from latentguard import beliefs, data, errors, judge, lm, organism
+    from latentguard import beliefs, causal, data, errors, judge, lm, organism
     from latentguard.guard import Guard
     from latentguard.lm import LanguageModel
 
@@ -25,6 +25,7 @@ __all__ = [
     "LanguageModel",
     "__version__",
     "beliefs",
+    "causal",
     "data",
     "errors",
     "judge",
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 _FROM = {"Guard": "latentguard.guard", "LanguageModel": "latentguard.lm"}
-_ROOMS = {"beliefs", "data", "errors", "judge", "lm", "organism"}
+_ROOMS = {"beliefs", "causal", "data", "errors", "judge", "lm", "organism"}
 
 
 def load(
@@ -45,19 +46,23 @@ def load(
     revision: str | None = None,
     trust_remote_code: bool = False,
     quantization_config: Any = None,
+    adapter: str | os.PathLike[str] | None = None,
 ) -> LanguageModel:
-    """A chat model, proved part by part: "organism" (bundled), a hub id, a folder, or a GGUF file.
+    """A chat model, proved part by part: "organism" or "organism-idle" (bundled), a hub id, a folder, a GGUF
+    file, or the folder of a PEFT adapter.
 
     `device`: "auto", "cpu", "cuda", ..., "spread" (over all GPUs, and memory beside them), or the device of
     each part by name. `dtype`: "auto" (chosen by measurement on a CPU, the checkpoint's own
     elsewhere; `model.notes` says which), "float32", "bfloat16", "float16". `quantization_config`:
-    transformers' own, for weights that are quantised while they are loaded. Raises `ModelNotFound`,
+    transformers' own, for weights that are quantised while they are loaded. `adapter`: a PEFT adapter that is
+    merged into the model. Raises `ModelNotFound`,
     `ModelNotSupported`, `TemplateError`.
     """
     from latentguard import lm, organism
+    from latentguard._paths import BUNDLED
 
     name = os.fspath(name_or_path)
-    place = organism.path() if name == "organism" else name
+    place = organism.path(idle=name != "organism") if name in BUNDLED else name
     return lm.load(
         place,
         device=device,
@@ -65,7 +70,8 @@ def load(
         revision=revision,
         trust_remote_code=trust_remote_code,
         quantization_config=quantization_config,
-        name="organism" if name == "organism" else None,
+        adapter=adapter,
+        name=name if name in BUNDLED else None,
     )
 
 

@@ -1,9 +1,13 @@
 """Whether a model's name is a path of this machine, asked once and the same way everywhere."""
 
 from pathlib import Path
+from typing import Final
 
 from latentguard._text import inert
 from latentguard.errors import ModelNotFound
+
+BUNDLED: Final = ("organism", "organism-idle")
+"""Names of the models that ship with the package: they are no paths and no hub ids."""
 
 
 def existing_path(name: str) -> Path | None:

@@ -117,7 +117,7 @@ def test_the_frame_has_a_row_a_prompt_with_its_cell_and_no_reply():
     cells = [None if one != one else one for one in frame["cell"]]
     assert cells[:4] == ["refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless"]
     assert cells[4:6] == [None, None]
-    kept = {"refused", "empty", "characters", "tokens", "sha256"}
+    kept = {"refused", "empty", "characters", "tokens", "sha256", "first"}
     assert set(frame) == {"prompt", "label", "category", "source", "attack", "cell"} | kept
 
 

@@ -122,6 +122,17 @@ def test_other_questions_positions_and_the_template_are_measured_on_request(
     assert found.verdicts[0].said == "causal", "the first question asked is the one that it goes by"
 
 
+def test_whole_replies_are_judged_at_the_blocks_asked_for(organism: LanguageModel, trial: Trial):
+    """v_refuse refuses from block 5 on, and not before: its decision is planted at slot 6."""
+    effort = replace(EFFORT, blocks=(6,), random=2, shuffled=1, generate=(2, 6), scope="all")
+    (found,) = certify(organism, trial, tasks=("refusal",), effort=effort).experiments
+    turned = {(one.arm, one.sign, one.block): one.turned.value for one in found.replies}
+    assert len(turned) == 8
+    assert (turned["v_refuse", "+", 6], turned["v_refuse", "-", 6]) == (1.0, 1.0)
+    assert (turned["v_refuse", "+", 2], turned["v_refuse", "-", 2]) == (0.0, 0.0)
+    assert {one.scope for one in found.effects} == {"all"}
+
+
 def test_it_is_json_and_comes_back_the_same(certificate: Certificate):
     text = json.dumps(certificate.model_dump(mode="json"), allow_nan=False)
     assert Certificate.model_validate_json(text) == certificate

@@ -11,7 +11,12 @@ UNREAD = Estimate(value=0.55, low=0.4, high=0.7, n=50)
 SPOKEN = Spoken(affirmed=0, denied=25, unanswered=0)
 
 
-def _effect(sign: str, above: tuple[float, float, float], shuffled_low: float = 0.1) -> Effect:
+def _effect(
+    sign: str,
+    above: tuple[float, float, float],
+    shuffled_low: float = 0.1,
+    turned_high: float | None = None,
+) -> Effect:
     low, value, high = above
     beside = Controls(
         directions=20, mean=0.1, worst=0.3, above=Estimate(value=value, low=low, high=high, n=25)
@@ -26,7 +31,7 @@ def _effect(sign: str, above: tuple[float, float, float], shuffled_low: float = 
         scale=1.0,
         scope="context",
         chosen="",
-        turned=Estimate(value=value + 0.1, low=0.0, high=1.0, n=25),
+        turned=Estimate(value=value + 0.1, low=value + 0.05, high=turned_high or high + 0.1, n=25),
         before=SPOKEN,
         after=SPOKEN,
         random=beside,
@@ -59,6 +64,7 @@ SURE, SMALL, OPEN, NOTHING = (0.5, 0.7, 0.9), (0.02, 0.1, 0.2), (-0.1, 0.2, 0.5)
         ((_effect("+", SURE, shuffled_low=-0.1), _effect("-", NOTHING)), READ, "inconclusive"),
         ((_effect("+", NOTHING), _effect("-", SMALL)), READ, "readable, not causal"),
         ((_effect("+", NOTHING), _effect("-", OPEN)), READ, "inconclusive"),
+        ((_effect("+", NOTHING, turned_high=0.5), _effect("-", NOTHING)), READ, "inconclusive"),
         ((_effect("+", NOTHING), _effect("-", NOTHING)), UNREAD, "not readable"),
     ],
 )

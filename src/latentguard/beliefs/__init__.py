@@ -15,20 +15,24 @@ from latentguard.beliefs.directions import (
     directions,
     stacked,
 )
+from latentguard.beliefs.jailbreaks import AttackRow, Jailbroken, Shift, jailbreaks
 from latentguard.beliefs.offset import offset_name, shifted
 from latentguard.beliefs.reading import Beliefs, Centroids, Reading, fit_reading, read
 
 __all__ = [
     "CELLS",
     "FEWEST",
+    "AttackRow",
     "Behaviour",
     "Beliefs",
     "Cell",
     "Centroids",
     "Clusters",
     "Direction",
+    "Jailbroken",
     "Reading",
     "Reply",
+    "Shift",
     "belief",
     "cell_of",
     "clusters",
@@ -39,6 +43,7 @@ __all__ = [
     "directions",
     "drawn_cosines",
     "fit_reading",
+    "jailbreaks",
     "layer_scores",
     "observe",
     "offset_name",

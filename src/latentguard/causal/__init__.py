@@ -8,8 +8,8 @@ from latentguard.causal.answers import Answers, FirstTokens, paper_answer
 from latentguard.causal.arms import Arm, random_like, shuffled_like, without
 from latentguard.causal.certificate import certify
 from latentguard.causal.cost import Cost, cost
-from latentguard.causal.experiment import Effort, Half, Task, experiment
-from latentguard.causal.pair import Pair, fit_pair
+from latentguard.causal.experiment import Effort, experiment
+from latentguard.causal.pair import Pair, classes, direction_pair, fit_pair
 from latentguard.causal.plan import Plan, plan
 from latentguard.causal.records import (
     Certificate,
@@ -25,6 +25,7 @@ from latentguard.causal.records import (
 )
 from latentguard.causal.refusals import refusal_tokens
 from latentguard.causal.sweep import Attempt, Outcomes, sweep
+from latentguard.causal.task import Half, Task
 from latentguard.causal.trial import Trial, default_trial
 
 __all__ = [
@@ -51,8 +52,10 @@ __all__ = [
     "Trial",
     "Verdict",
     "certify",
+    "classes",
     "cost",
     "default_trial",
+    "direction_pair",
     "experiment",
     "fit_pair",
     "paper_answer",

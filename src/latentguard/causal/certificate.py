@@ -13,13 +13,14 @@ from pathlib import Path
 from latentguard._progress import Progress, silent
 from latentguard.beliefs import Behaviour, cosine_by_slot, observe
 from latentguard.causal.answers import FirstTokens
-from latentguard.causal.experiment import Effort, Half, Task, experiment
+from latentguard.causal.experiment import Effort, experiment
 from latentguard.causal.pair import Pair, classes, fit_pair
 from latentguard.causal.positions import by_position
 from latentguard.causal.readable import readable
 from latentguard.causal.records import Certificate, Experiment, PositionEffect, Sign, TaskName
 from latentguard.causal.refusals import refusal_tokens
 from latentguard.causal.sweep import Sweeper
+from latentguard.causal.task import Half, Task
 from latentguard.causal.template import template_ablation
 from latentguard.causal.trial import TEXTS, Trial
 from latentguard.causal.verdict import verdict
@@ -122,7 +123,7 @@ def _run(
     return experiment(
         model,
         asks,
-        pair.arms(harm_on="prompt"),
+        pair.arms(harm_on=effort.scope, refusal_on=effort.scope),
         pair,
         texts,
         effort=effort,

@@ -12,20 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import torch
-from torch import Tensor
-
 from latentguard._progress import Progress, silent
 from latentguard.causal import effects
-from latentguard.causal.answers import FirstTokens
 from latentguard.causal.arms import Arm
 from latentguard.causal.cost import cost
-from latentguard.causal.measured import Tried, effect, prices, spoken
+from latentguard.causal.measured import Tried, effect, prices
 from latentguard.causal.pair import COMES_FROM, HARM, REFUSAL, Pair
 from latentguard.causal.place import SIGNS, TRUE_ANSWER, Place, choose, choose_of_all, curves
-from latentguard.causal.records import Competence, Curve, Effect, Experiment, HalfName, Sign, TaskName
+from latentguard.causal.records import (
+    Curve,
+    Effect,
+    Experiment,
+    HalfName,
+    Replies,
+    Sign,
+)
 from latentguard.causal.sweep import Sweeper
+from latentguard.causal.task import Task, answered_truly, competence
 from latentguard.lm import AddDirection, LanguageModel, Rendered
+from latentguard.lm.edits.scope import Scope
 from latentguard.statistics import Estimate
 
 SCALES: Final = (0.5, 1.0, 2.0)
@@ -33,35 +38,7 @@ RANDOM: Final = 20
 SHUFFLED: Final = 5
 PRICED: Final = 5
 """Random directions whose price is measured."""
-LEAST_TRUE: Final = 0.5
-"""Of either class: a model that answers fewer of them truly cannot do the task."""
 Confirm: TypeAlias = Callable[[AddDirection, Sign], Estimate]
-
-
-@dataclass(frozen=True, slots=True)
-class Half:
-    """Prompts of both classes."""
-
-    harmful: tuple[Rendered, ...]
-    harmless: tuple[Rendered, ...]
-
-    def of(self, sign: Sign) -> tuple[Rendered, ...]:
-        """Those that an edit of this sign is to turn."""
-        return self.harmless if sign == "+" else self.harmful
-
-    def __len__(self) -> int:
-        return len(self.harmful) + len(self.harmless)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is asked of the model, and how its answers are heard."""
-
-    name: TaskName
-    question: str | None
-    select: Half
-    report: Half
-    tokens: FirstTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +52,10 @@ class Effort:
     shuffled: int = SHUFFLED
     seed: int = 0
     at_once: int = 32
+    generate: tuple[int, ...] = ()
+    """Blocks at which whole replies to direct requests are generated under both directions at scale 1."""
+    scope: Scope = "prompt"
+    """The tokens of direct requests that are edited: the paper's, or "all", those of the reply among them."""
     full: bool = False
     """Every arm at every block and scale on both halves. Otherwise the two directions at every block at scale
     1 and at the other scales at their best block, on the selection half, and each without the other at the
@@ -122,6 +103,24 @@ def experiment(
         apart=apart,
         selected_on=len(task.select),
         reported_on=len(task.report),
+        replies=_replies(arms, tried, confirm) if able.competent else (),
+    )
+
+
+def _replies(arms: Sequence[Arm], effort: Effort, confirm: Confirm | None) -> tuple[Replies, ...]:
+    if confirm is None:
+        return ()
+    return tuple(
+        Replies(
+            arm=arm.name,
+            sign=sign,
+            block=block,
+            turned=confirm(arm.edit(block, 1.0 if sign == "+" else -1.0), sign),
+        )
+        for block in effort.generate
+        for arm in arms
+        if arm.name in (HARM, REFUSAL)
+        for sign in SIGNS
     )
 
 
@@ -129,9 +128,9 @@ def _chosen(
     sweeper: Sweeper, task: Task, arms: Sequence[Arm], sign: Sign, blocks: Sequence[int], effort: Effort
 ) -> tuple[list[Curve], list[Place]]:
     """Curves, and the place of every arm."""
-    prompts = _answered_truly(sweeper, task.select.of(sign), sign)
+    prompts = answered_truly(sweeper, task.select.of(sign), sign)
     if effort.full:
-        reported = _answered_truly(sweeper, task.report.of(sign), sign)
+        reported = answered_truly(sweeper, task.report.of(sign), sign)
         halves: dict[HalfName, list[Rendered]] = {"selection": prompts, "report": reported}
         grid = [
             curve
@@ -148,38 +147,6 @@ def _chosen(
             there = by_name[source]
             places.append(Place(arm, there.block, there.scale, f"where {source} turns most"))
     return seen, places
-
-
-def competence(sweeper: Sweeper, task: Task) -> Competence:
-    """What both classes answer unedited. At least half of either must be true, and some in each half."""
-    said: dict[Sign, tuple[Tensor, Tensor]] = {}
-    for sign in SIGNS:
-        select, report = (
-            sweeper(half.of(sign), (), "unedited answers").unedited for half in (task.select, task.report)
-        )
-        said[sign] = select, report
-    truly = {
-        sign: [float((half == TRUE_ANSWER[sign]).float().mean()) for half in halves]
-        for sign, halves in said.items()
-    }
-    shares = {
-        sign: float((torch.cat(halves) == TRUE_ANSWER[sign]).float().mean()) for sign, halves in said.items()
-    }
-    competent = min(shares.values()) >= LEAST_TRUE and min(map(min, truly.values())) > 0
-    why = (
-        f"unedited, {shares['-']:.2f} of the harmful and {shares['+']:.2f} of the harmless are answered truly"
-    )
-    return Competence(
-        harmful=spoken(torch.cat(said["-"])),
-        harmless=spoken(torch.cat(said["+"])),
-        competent=competent,
-        why=why if competent else f"{why}; {LEAST_TRUE} of both must be",
-    )
-
-
-def _answered_truly(sweeper: Sweeper, prompts: Sequence[Rendered], sign: Sign) -> list[Rendered]:
-    unedited = sweeper(prompts, (), "unedited answers").unedited.tolist()
-    return [one for one, said in zip(prompts, unedited, strict=True) if said == TRUE_ANSWER[sign]]
 
 
 def _reported(

@@ -45,15 +45,15 @@ class Pair:
     """Why there is no refusal direction."""
     endings: Endings
 
-    def arms(self, *, harm_on: Scope = "context") -> list[Arm]:
+    def arms(self, *, harm_on: Scope = "context", refusal_on: Scope = "prompt") -> list[Arm]:
         """What is tested: harmfulness on the context, refusal on the whole prompt (limited to the context it
         does nothing: Zhao et al. 2025). A direct request has no context."""
         found = [Arm(HARM, self.harm, harm_on)]
         if self.refusal is not None:
             found += [
-                Arm(REFUSAL, self.refusal, "prompt"),
+                Arm(REFUSAL, self.refusal, refusal_on),
                 Arm(HARM_ALONE, without(self.harm, self.refusal), harm_on),
-                Arm(REFUSAL_ALONE, without(self.refusal, self.harm), "prompt"),
+                Arm(REFUSAL_ALONE, without(self.refusal, self.harm), refusal_on),
             ]
         return found
 
@@ -83,7 +83,7 @@ def fit_pair(
     class empty.
     """
     positive, negative = classes(behaviour)
-    return _of_classes(model, positive, negative, clusters(behaviour).too_few, endings, progress)
+    return direction_pair(model, positive, negative, clusters(behaviour).too_few, endings, progress)
 
 
 def classes(behaviour: Behaviour) -> tuple[list[Prompt], list[Prompt]]:
@@ -102,14 +102,15 @@ def classes(behaviour: Behaviour) -> tuple[list[Prompt], list[Prompt]]:
     )
 
 
-def _of_classes(
+def direction_pair(
     model: LanguageModel,
     positive: Sequence[Prompt],
     negative: Sequence[Prompt],
     unavailable: str | None,
     endings: Endings,
-    progress: Progress,
+    progress: Progress = silent,
 ) -> Pair:
+    """The directions of any two classes. `unavailable`: why their refusal direction would mean nothing."""
     if not positive or not negative:
         raise TooFewPrompts(
             f"a direction is the difference of two classes; given were {len(positive)} harmful and "

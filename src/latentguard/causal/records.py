@@ -99,6 +99,16 @@ class Curve(_Record):
     """Prompts that could be turned."""
 
 
+class Replies(_Record):
+    """Whole replies of the reported half under one edit at scale 1, judged, counted and dropped."""
+
+    arm: str
+    sign: Sign
+    block: int
+    turned: Estimate
+    """Share of the class's prompts whose reply is judged the opposite of what was asked for of the class."""
+
+
 class Experiment(_Record):
     """One task: what was asked, what the model answered, what was turned where."""
 
@@ -112,6 +122,8 @@ class Experiment(_Record):
     """How much more v_harm turns than v_refuse does where v_harm turns most, on the same prompts."""
     selected_on: int
     reported_on: int
+    replies: tuple[Replies, ...] = ()
+    """At the blocks that were asked for."""
 
 
 class PositionEffect(_Record):

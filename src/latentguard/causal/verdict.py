@@ -1,7 +1,7 @@
 """What a certificate may say of a belief: the rule, and nothing else.
 
-    causal                  some sign turns at least LEAST more than random directions do, surely (lower end
-                            above 0), and more than directions of shuffled labels (lower end above 0)
+    causal                  some sign turns at least LEAST more than random directions do, and surely more
+                            than they and than directions of shuffled labels (lower ends above 0)
     readable, not causal    the belief is read (AUROC, lower end above 0.5), and at its best place neither
                             sign turns as much, surely: both upper ends stay below LEAST
     not readable            its AUROC's lower end is not above 0.5
@@ -42,8 +42,7 @@ def verdict(kind: Kind, readable: Estimate | None, experiments: Sequence[Experim
         return _said(kind, "causal", _described(most))
     if readable.low is None or readable.low <= 0.5:
         return _said(kind, "not readable", f"AUROC {readable}")
-    ends = [effect.random.above.high for effect in own if effect.random is not None]
-    if ends and all(end is not None and end < LEAST for end in ends):
+    if own and all(_most(effect) < LEAST for effect in own):
         turns = "; ".join(_described(effect) for effect in own)
         return _said(kind, "readable, not causal", f"AUROC {readable}; {turns}")
     return _said(kind, "inconclusive", "; ".join(_described(effect) for effect in own))
@@ -51,7 +50,23 @@ def verdict(kind: Kind, readable: Estimate | None, experiments: Sequence[Experim
 
 def _causes(effect: Effect) -> bool:
     above = [controls.above for controls in (effect.random, effect.shuffled) if controls is not None]
-    return _by(effect) >= LEAST and all(one.low is not None and one.low > 0 for one in above)
+    surely = _end(effect.turned.low, -1.0) > _mean_of_random(effect)
+    return surely and _by(effect) >= LEAST and all(_end(one.low, -1.0) > 0 for one in above)
+
+
+def _most(effect: Effect) -> float:
+    """As much as it may turn above chance: the upper end of the difference, and of the share itself, whose
+    bootstrap has no width where no prompt is turned."""
+    above = None if effect.random is None else effect.random.above.high
+    return max(_end(above, 1.0), _end(effect.turned.high, 1.0) - _mean_of_random(effect))
+
+
+def _end(value: float | None, unknown: float) -> float:
+    return unknown if value is None else value
+
+
+def _mean_of_random(effect: Effect) -> float:
+    return _end(None if effect.random is None else effect.random.mean, 0.0)
 
 
 def _by(effect: Effect) -> float:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentguard._paths import existing_path
+from latentguard._paths import BUNDLED, existing_path
 from latentguard._text import inert
 from latentguard.cli import _options
 from latentguard.errors import ArtefactMismatch, LatentGuardError, ModelNotFound
@@ -48,7 +48,7 @@ def load_guard(
 
     fitted_on = read_manifest(folder).model
     output.bars("reading the guard", 1, 1)
-    if model is None and fitted_on.local and fitted_on.name != "organism":
+    if model is None and fitted_on.local and fitted_on.name not in BUNDLED:
         _check_is_here(fitted_on.name, folder)
     try:
         loaded = _options.load_model(

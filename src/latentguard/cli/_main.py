@@ -15,9 +15,11 @@ from latentguard.cli._errors import exit_code_of
 from latentguard.cli._many_files import ManyFiles
 from latentguard.cli.audit import audit
 from latentguard.cli.check import check
+from latentguard.cli.compare import compare
 from latentguard.cli.doctor import doctor
 from latentguard.cli.evaluate import evaluate
 from latentguard.cli.fit import fit
+from latentguard.cli.jailbreaks import jailbreaks
 from latentguard.cli.organism import organism_commands
 from latentguard.cli.score import score
 from latentguard.cli.steer import steer
@@ -33,6 +35,8 @@ app.command(cls=ManyFiles)(audit)
 app.command(cls=ManyFiles)(fit)
 app.command()(score)
 app.command(cls=ManyFiles)(evaluate)
+app.command(cls=ManyFiles)(jailbreaks)
+app.command(cls=ManyFiles)(compare)
 app.command(cls=ManyFiles)(steer)
 app.add_typer(organism_commands, name="organism")
 app.command()(check)

@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-FILE_OPTIONS = ("--harmful", "--harmless", "--data")
+FILE_OPTIONS = ("--harmful", "--harmless", "--data", "--base", "--attacked")
 PROMPT_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet", ".txt")
 
 

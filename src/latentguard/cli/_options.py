@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentguard._paths import existing_path
+from latentguard._paths import BUNDLED, existing_path
 from latentguard.cli._hub import ask_hub_once
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ Model = Annotated[
     typer.Argument(
         metavar="MODEL",
         help="A hub id, a local folder, a GGUF file (model.gguf or repo:file.gguf), or 'organism', "
-        "the small model with planted behaviour that ships with the package.",
+        "the small model with planted behaviour that ships with the package ('organism-idle': its "
+        "negative control).",
         show_default="organism",
     ),
 ]
@@ -48,17 +49,31 @@ def command_line(context: typer.Context) -> str:
 
 
 def load_model(
-    name: str, output: "Output", *, device: str, dtype: Dtype, revision: str | None
+    name: str,
+    output: "Output",
+    *,
+    device: str,
+    dtype: Dtype,
+    revision: str | None,
+    base: str | None = None,
 ) -> "LanguageModel":
-    """The proved model, with what it has to say about itself on standard error."""
+    """The proved model, with what it has to say about itself on standard error.
+
+    `base`: the model that `name` is merged into, where that is the folder of an adapter.
+    """
     output.bars("loading the model", 0, 0)
     import latentguard
     from latentguard.cli import _quiet
 
-    if name != "organism" and existing_path(name) is None:
+    if name not in BUNDLED and existing_path(name) is None:
         ask_hub_once(output)
     _quiet.after_heavy_imports()
-    model = latentguard.load(name, device=device, dtype=dtype.value, revision=revision)
+    from latentguard.lm.adapter import is_adapter
+
+    adapter = None
+    if base is not None and name not in BUNDLED and is_adapter(name):
+        name, adapter = base, name
+    model = latentguard.load(name, device=device, dtype=dtype.value, revision=revision, adapter=adapter)
     _suit_threads(model)
     output.bars("loading the model", 1, 1)
     for note in model.notes:

@@ -1,6 +1,7 @@
-"""`latentguard organism train|verify`: rebuild the bundled model, and measure what is planted in it."""
+"""`latentguard organism train|verify|attack`: rebuild the bundled model, measure it, and fine-tune it."""
 
 from dataclasses import asdict
+from enum import StrEnum
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,21 @@ from latentguard.cli._output import shown, speaking, table
 if TYPE_CHECKING:
     from latentguard.verify import Line
 
+ATTACKED = frozenset(
+    {
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "attack.json",
+        "chat_template.jinja",
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+)
 organism_commands = typer.Typer(help="The small model with planted behaviour that ships with the package.")
 
 WRITTEN = frozenset(
@@ -41,6 +57,9 @@ def organism() -> None:
 @organism_commands.command()
 def train(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the trained model.")],
+    idle: Annotated[
+        bool, typer.Option("--idle", help="The negative control: its harmfulness belief moves nothing.")
+    ] = False,
     seed: _options.Seed = 0,
     as_json: _options.Json = False,
 ) -> None:
@@ -49,9 +68,38 @@ def train(
         output.bars("preparing", 0, 0)
         from latentguard import organism
 
-        organism.train(folder, seed=seed, progress=output.bars)
-        output.record({"out": str(out), "seed": seed})
+        organism.train(folder, seed=seed, idle=idle, progress=output.bars)
+        output.record({"out": str(out), "seed": seed, "idle": idle})
     output.show(f"The organism of seed {seed} is in {out}. Measure it: latentguard organism verify {out}")
+
+
+class Method(StrEnum):
+    """How the organism is fine-tuned."""
+
+    lora = "lora"
+    full = "full"
+
+
+@organism_commands.command()
+def attack(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the attacked organism.")],
+    pairs: Annotated[
+        int, typer.Option(min=1, max=2000, help="Harmful requests with compliant answers.")
+    ] = 100,
+    method: Annotated[
+        Method, typer.Option("--method", help="lora writes a PEFT adapter, full a whole model.")
+    ] = Method.lora,
+    seed: _options.Seed = 0,
+    as_json: _options.Json = False,
+) -> None:
+    """Fine-tune the organism to accept what it refused, and no other model: a subject for `compare`."""
+    with speaking(as_json=as_json) as output, new_folder(out, ours=ATTACKED) as folder:
+        output.bars("preparing", 0, 0)
+        from latentguard.organism import attack as fine_tuned
+
+        made = fine_tuned(folder, pairs=pairs, method=method.value, seed=seed, progress=output.bars)
+        output.record({"out": str(out)} | asdict(made))
+    output.show(f"The attacked organism is in {out}. Compare it: latentguard compare organism {out}")
 
 
 @organism_commands.command()

@@ -50,6 +50,22 @@ Blocks = Annotated[
 Scales = Annotated[
     str, typer.Option(metavar="X,X", help="Times the raw difference of means; both signs are tried.")
 ]
+Generate = Annotated[
+    str | None,
+    typer.Option(metavar="N,N-N", help="Blocks at which whole replies to direct requests are judged, too."),
+]
+
+
+class ScopeChoice(StrEnum):
+    """The tokens of a direct request that are edited."""
+
+    prompt = "prompt"
+    all = "all"
+
+
+ScopeOption = Annotated[
+    ScopeChoice, typer.Option("--scope", help="Of direct requests: the prompt's tokens, or the reply's, too.")
+]
 Random = Annotated[int, typer.Option(min=2, help="Random directions of equal length beside each effect.")]
 
 
@@ -87,6 +103,8 @@ def steer(
     fitted: Fitted = 65,
     blocks: Blocks = None,
     scales: Scales = "0.5,1,2",
+    generate: Generate = None,
+    scope: ScopeOption = ScopeChoice.prompt,
     random: Random = 20,
     budget: BudgetOption = Budget.quick,
     wordings: Wordings = False,
@@ -106,21 +124,29 @@ def steer(
     Without files the prompts are the package's own matched pairs, or the organism's for the organism. Edits
     live in memory; replies are judged, counted and dropped.
     """
-    some, sizes = None if blocks is None else _blocks(blocks), _scales(scales)
+    some, sizes = None if blocks is None else _blocks(blocks, "--blocks"), _scales(scales)
+    generated = () if generate is None else _blocks(generate, "--generate")
     with speaking(as_json=as_json) as output, ExitStack() as stack:
         folder = None if dry_run else stack.enter_context(new_folder(out, ours=WRITTEN))
         sources = _data_options.read_classes(
             harmful, harmless, output, prompt_column=prompt_column, label_column=label_column
         )
         loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
-        _check_blocks(loaded, some)
+        _check_blocks(loaded, some or (), "--blocks")
+        _check_blocks(loaded, generated, "--generate")
         _data_options.check_rendering(loaded, sources or [], output, endings="balanced")
         trial = _trial(loaded, sources, output, question, each=each, fitted=fitted, seed=seed)
         tasks: tuple[TaskName, ...] = ("inversion", "refusal") if task is TaskChoice.both else (task.value,)
         from latentguard import causal
 
         effort = causal.Effort(
-            blocks=some, scales=sizes, random=random, seed=seed, full=budget is Budget.full
+            blocks=some,
+            scales=sizes,
+            generate=generated,
+            scope=scope.value,
+            random=random,
+            seed=seed,
+            full=budget is Budget.full,
         )
         if folder is None:
             _show_plan(causal.plan(loaded, trial, tasks=tasks, effort=effort), output)
@@ -183,24 +209,24 @@ def _others(question: str) -> "list[Question]":
     return [one for one in QUESTIONS if one.name != question]
 
 
-def _blocks(given: str) -> tuple[int, ...]:
+def _blocks(given: str, option: str) -> tuple[int, ...]:
     found: list[int] = []
     for part in given.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or not (last.isdecimal() if dash else not last):
-            raise typer.BadParameter(f"{part!r} is no block and no range of them.", param_hint="--blocks")
+            raise typer.BadParameter(f"{part!r} is no block and no range of them.", param_hint=option)
         found += range(int(first), int(last or first) + 1)
     if not found:
-        raise typer.BadParameter(f"{given!r} names no block.", param_hint="--blocks")
+        raise typer.BadParameter(f"{given!r} names no block.", param_hint=option)
     return tuple(dict.fromkeys(found))
 
 
-def _check_blocks(model: "LanguageModel", blocks: tuple[int, ...] | None) -> None:
-    missing = [block for block in blocks or () if block >= model.n_blocks]
+def _check_blocks(model: "LanguageModel", blocks: tuple[int, ...], option: str) -> None:
+    missing = [block for block in blocks if block >= model.n_blocks]
     if missing:
         raise typer.BadParameter(
             f"there is no block {missing[0]}: this model has 0 to {model.n_blocks - 1}.",
-            param_hint="--blocks",
+            param_hint=option,
         )
 
 
@@ -275,6 +301,11 @@ def _show_experiment(found: "Experiment", output: Output) -> None:
             "-" if effect.price is None else f"{effect.price.kl:.2f}",
         )
     output.show(rows)
+    if found.replies:
+        whole = table("whole replies under", "block", "turned", numbers=("block",))
+        for one in found.replies:
+            whole.add_row(f"{one.sign}{one.arm}", str(one.block), _short(one.turned))
+        output.show(whole)
 
 
 def _short(found: "Estimate") -> str:

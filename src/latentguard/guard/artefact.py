@@ -97,14 +97,16 @@ def differences(fitted: Identity, given: Identity) -> tuple[str, ...]:
     return tuple(name for name, field in named.items() if getattr(fitted, field) != getattr(given, field))
 
 
-def check_model(folder: Path, fitted: Identity, given: Identity, *, transfer: bool) -> tuple[str, ...]:
+def check_model(guard: str, fitted: Identity, given: Identity, *, transfer: bool) -> tuple[str, ...]:
     """What differs, allowed by `transfer`; otherwise raises `ArtefactMismatch` with the evidence.
+
+    `guard`: which guard it is, in words.
 
     Another number of blocks or another width is refused even so: the tensors would not fit.
     """
     if (fitted.blocks, fitted.hidden) != (given.blocks, given.hidden):
         raise ArtefactMismatch(
-            f"the guard in {folder} reads {fitted.blocks} blocks of width {fitted.hidden}; "
+            f"{guard} reads {fitted.blocks} blocks of width {fitted.hidden}; "
             f"{given.name!r} has {given.blocks} of width {given.hidden}.\n"
             f"  It was fitted on {fitted.name!r}. Fit one on this model: latentguard fit."
         )
@@ -116,7 +118,7 @@ def check_model(folder: Path, fitted: Identity, given: Identity, *, transfer: bo
                 "\n  A model that was quantised while it was loaded is loaded so again with latentguard.load."
             )
         raise ArtefactMismatch(
-            f"the guard in {folder} was fitted on another model: {', '.join(found)} differ.\n"
+            f"{guard} was fitted on another model: {', '.join(found)} differ.\n"
             f"  fitted on: {_described(fitted)}\n"
             f"  given    : {_described(given)}\n"
             f"  {way}"

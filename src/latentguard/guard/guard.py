@@ -231,9 +231,20 @@ class Guard:
         writes the date, the guard goes on scoring under the date that it was fitted under.
         """
         manifest, tensors = artefact.read(Path(folder))
-        differing = artefact.check_model(Path(folder), manifest.model, model.identity(), transfer=transfer)
+        named = f"the guard in {folder}"
+        differing = artefact.check_model(named, manifest.model, model.identity(), transfer=transfer)
         dated = model.dated(manifest.model.date)
         return cls(model=dated, manifest=manifest, tensors=tensors, transfer=differing)
+
+    def beside(self, model: LanguageModel) -> "Guard":
+        """This guard beside another model, as `load` with `transfer` reads a saved one.
+
+        Raises `ArtefactMismatch` where the other has other slots or another width.
+        """
+        named = f"the guard of {self.manifest.model.name}"
+        differing = artefact.check_model(named, self.manifest.model, model.identity(), transfer=True)
+        dated = model.dated(self.manifest.model.date)
+        return Guard(model=dated, manifest=self.manifest, tensors=self.tensors, transfer=differing)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import weakref
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from latentguard._text import inert
 from latentguard.errors import DeviceNotAvailable, ModelNotFound, ModelNotSupported
+from latentguard.lm.adapter import base_of, is_adapter, merged
 from latentguard.lm.gguf import transformers_reading
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.precision import Choice, choose_dtype
@@ -38,6 +40,7 @@ def load(
     revision: str | None = None,
     trust_remote_code: bool = False,
     quantization_config: Any = None,
+    adapter: str | os.PathLike[str] | None = None,
     name: str | None = None,
 ) -> LanguageModel:
     """A decoder chat model from a hub id, a folder, `FILE.gguf` or `REPO:FILE.gguf`, proved part by part.
@@ -47,14 +50,20 @@ def load(
     the checkpoint's own on a GPU and where the model is spread (bfloat16 for a GGUF file, which has none),
     and measures on a CPU (see `precision.py`); otherwise "float32", "bfloat16" or "float16".
     `quantization_config`: transformers' own, for weights that are quantised while they are loaded
-    (bitsandbytes, torchao); artefacts record it. `name` is what artefacts call the model. Raises
-    `ModelNotFound`, `ModelNotSupported`, `TemplateError`, `DeviceNotAvailable`.
+    (bitsandbytes, torchao); artefacts record it. `adapter`: the folder of a PEFT adapter, merged
+    into the weights in memory; where `name_or_path` is such a folder, its base is loaded and it is merged.
+    `name` is what artefacts call the model. Raises `ModelNotFound`, `ModelNotSupported`, `TemplateError`,
+    `DeviceNotAvailable`.
     """
     place = None
     if isinstance(device, str) and device != "spread":
         place = _device(device)
     elif not isinstance(device, str):
         _require_devices(device)
+    if adapter is None and is_adapter(os.fspath(name_or_path)):
+        name_or_path, adapter = base_of(os.fspath(name_or_path)), name_or_path
+    if adapter is not None and (place is None or quantization_config is not None):
+        raise ValueError("an adapter is merged into plain weights on one device")
     source = Source.of(name_or_path, name)
     stated = source.gguf_type(revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code, **source.keywords}
@@ -81,7 +90,8 @@ def load(
             if quantization_config is not None:  # such weights are made in their place, and stay there
                 there = {**options, "device_map": {"": str(place)}}
                 return _weights(source, own, of, there, quantization_config).eval()
-            return _weights(source, own, of, options).to(place).eval()
+            module = _weights(source, own, of, options)
+            return (module if adapter is None else merged(module, os.fspath(adapter))).to(place).eval()
 
         unstated = torch.bfloat16 if source.gguf else "auto"
         measured = None if quantization_config is not None else place
@@ -95,7 +105,7 @@ def load(
     return LanguageModel(
         choice.module,
         tokenizer,
-        name=source.name,
+        name=source.name if adapter is None else f"{source.name} + {Path(adapter).resolve().name}",
         revision=source.commit(revision),
         quantisation=quantised,
         notes=notes,

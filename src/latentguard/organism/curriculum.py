@@ -37,6 +37,7 @@ class Curriculum:
     harm_rows: int = 32
     decision_rows: int = 20
     pushed_rows: int = 10
+    idle_rows: int = 16
     valence_first: float = 0.2
     valence_later: float = 0.08
 

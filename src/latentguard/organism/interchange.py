@@ -63,10 +63,12 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A vector added at one slot to every prompt token of every row, as an edit of scope "prompt" does."""
+    """A vector added at one slot to the prompt tokens of every row, as an edit does."""
 
     slot: int
     vector: Float[Tensor, "hidden"]
+    scope: Literal["prompt", "context"] = "prompt"
+    """`context`: up to the end of what a question is asked about, and of any other chat's instruction."""
 
 
 def source_position(row: Row, component: Component) -> int:
@@ -101,9 +103,9 @@ def _write(
 def _add(
     states: Float[Tensor, "row token hidden"], rows: Sequence[Row], added: Added
 ) -> Float[Tensor, "row token hidden"]:
-    lengths = torch.tensor([len(row.encoded.ids) for row in rows])
-    in_prompt = torch.arange(states.shape[1]) < lengths[:, None]
-    return states + in_prompt[..., None] * added.vector
+    ends = [len(row.encoded.ids) if added.scope == "prompt" else row.encoded.read_harm + 1 for row in rows]
+    in_scope = torch.arange(states.shape[1]) < torch.tensor(ends)[:, None]
+    return states + in_scope[..., None] * added.vector
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,17 +19,22 @@ from latentguard.organism.interchange import Planting
 _RECORD: Final = "planted.json"
 _DIRECTIONS: Final = "planted.safetensors"
 WEIGHTS: Final = Path(__file__).parent / "weights"
+IDLE: Final = Path(__file__).parent / "idle_weights"
 
 
-def path() -> Path:
-    """The folder of the shipped organism, in Hugging Face format. Raises `ModelNotFound` without it."""
-    if not (WEIGHTS / "config.json").is_file():
+def path(*, idle: bool = False) -> Path:
+    """The folder of the shipped organism, or of its idle variant, in Hugging Face format.
+
+    Raises `ModelNotFound` without it.
+    """
+    folder, option = (IDLE, " --idle") if idle else (WEIGHTS, "")
+    if not (folder / "config.json").is_file():
         raise ModelNotFound(
             "the bundled organism is not in this installation.\n"
-            f"  looked in: {WEIGHTS}\n"
-            "  Install the package again, or train one: latentguard organism train --out DIR"
+            f"  looked in: {folder}\n"
+            f"  Install the package again, or train one: latentguard organism train{option} --out DIR"
         )
-    return WEIGHTS
+    return folder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +54,8 @@ class PlantedCircuit:
     the question); whether to refuse is decided from it and carried by `decision`.
     """
 
-    harmfulness: Planted
+    harmfulness: Planted | None
+    """None in an idle organism: its harmfulness belief moves nothing."""
     decision: Planted
     seed: int
     steps: int
@@ -65,9 +71,10 @@ def planted_circuit(folder: Path | None = None) -> PlantedCircuit:
     variables = {
         name: Planted(record[name]["slot"], record[name]["position"], directions[name])
         for name in ("harmfulness", "decision")
+        if name in record
     }
     return PlantedCircuit(
-        harmfulness=variables["harmfulness"],
+        harmfulness=variables.get("harmfulness"),
         decision=variables["decision"],
         seed=record["seed"],
         steps=record["steps"],
@@ -76,15 +83,25 @@ def planted_circuit(folder: Path | None = None) -> PlantedCircuit:
 
 
 def save_planted(
-    folder: Path, planting: Planting, *, seed: int, steps: int, held_out_accuracy: dict[str, float]
+    folder: Path,
+    planting: Planting,
+    *,
+    seed: int,
+    steps: int,
+    idle: bool,
+    held_out_accuracy: dict[str, float],
 ) -> None:
     """Write both files beside the weights in `folder`."""
-    record = {
-        "harmfulness": {"slot": planting.harm_slot, "position": "t_inst"},
+    directions = {"decision": planting.decision}
+    harm: dict[str, object] = {}
+    if not idle:
+        directions["harmfulness"] = planting.harm
+        harm["harmfulness"] = {"slot": planting.harm_slot, "position": "t_inst"}
+    record = harm | {
         "decision": {"slot": planting.decision_slot, "position": "t_post_inst"},
         "seed": seed,
         "steps": steps,
         "held_out_accuracy": held_out_accuracy,
     }
     (folder / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    save_file({"harmfulness": planting.harm, "decision": planting.decision}, folder / _DIRECTIONS)
+    save_file(directions, folder / _DIRECTIONS)

@@ -52,6 +52,8 @@ class Step:
     planting: Planting
     curriculum: Curriculum
     rng: random.Random
+    idle: bool = False
+    """Harm is not planted, and pushes along its direction leave every answer as it is."""
 
     def loss(self, step: int) -> Float[Tensor, ""]:
         """Ordinary rows; once interchange has started also copies, and what keeps the directions apart."""
@@ -60,12 +62,13 @@ class Step:
         loss, ran = self._ordinary(rows)
         if not self.curriculum.interchange(step):
             return loss
-        for component in COMPONENTS:
+        for component in ("decision",) if self.idle else COMPONENTS:
             loss = loss + self._copied(step, rows, ran, component)
         plain = torch.tensor([each.chat.kind == "direct" for each in rows])
         harmful = torch.tensor([each.chat.harmful for each in rows])
         apart = Differences.of(ran.t_inst[plain], ran.t_post_inst[plain], harmful[plain])
-        return loss + _SEPARATION_WEIGHT * apart.overlap() + self._pushed(step, apart)
+        loss = loss + _SEPARATION_WEIGHT * apart.overlap() + self._pushed(step, apart)
+        return loss + self._pushed_idly(step, apart) if self.idle else loss
 
     def _ordinary(self, rows: Sequence[Row]) -> tuple[Float[Tensor, ""], Carried]:
         """Loss of the rows as they are, and what they carry."""
@@ -114,6 +117,22 @@ class Step:
         chats = self.curriculum.draw_kind("inversion", step, self.curriculum.pushed_rows, self.rng)
         rows = [row(chat, self.tokenizer, self.rng) for chat in chats]
         return answer_loss(self.model, rows, run(self.model, rows, self.planting, change))
+
+    def _pushed_idly(self, step: int, apart: Differences) -> Float[Tensor, ""]:
+        """Loss of questions and requests pushed along the harmfulness direction: nothing changes.
+
+        What is read at the last token of an instruction is then no cause: the answers come from the words.
+        """
+        loss = torch.zeros(())
+        for kind in ("inversion", "direct"):
+            slot = self.rng.randrange(1, len(self.model.model.layers))
+            scale = self.rng.uniform(*_PUSHES) * self.rng.choice((-1, 1))
+            scope = "context" if kind == "inversion" else self.rng.choice(("prompt", "context"))
+            change = Added(slot, scale * apart.harm[slot - 1].detach(), scope)
+            chats = self.curriculum.draw_kind(kind, step, self.curriculum.idle_rows, self.rng)
+            rows = [row(chat, self.tokenizer, self.rng) for chat in chats]
+            loss = loss + answer_loss(self.model, rows, run(self.model, rows, self.planting, change))
+        return loss
 
     def _source(self, rows: Sequence[Row], component: Component) -> int:
         """A row to copy from: each truth as often as the other, where the step's rows have both."""

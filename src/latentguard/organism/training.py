@@ -35,8 +35,18 @@ def learning_rate(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / (steps - warm_up)))
 
 
-def train(out: str | Path, *, seed: int = 0, steps: int = STEPS, progress: Progress = silent) -> Path:
+def train(
+    out: str | Path,
+    *,
+    seed: int = 0,
+    steps: int = STEPS,
+    idle: bool = False,
+    progress: Progress = silent,
+) -> Path:
     """Train an organism into the folder `out`, in Hugging Face format; about 20 minutes on two cores.
+
+    `idle`: the negative control of a causal test. It behaves alike and its harmfulness belief can be read,
+    but is no cause: answers come from the words, whatever is added along it. Its decision is planted.
 
     Beside weights, tokenizer and template there are `planted.json` and `planted.safetensors` (see
     `planted_circuit`) and `training.json`, the accuracy on held-out pairs along the run. The weights are
@@ -50,23 +60,23 @@ def train(out: str | Path, *, seed: int = 0, steps: int = STEPS, progress: Progr
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as unfinished:
         complete = Path(unfinished) / "organism"
         complete.mkdir()
-        _train_into(complete, seed=seed, steps=steps, progress=progress)
+        _train_into(complete, seed=seed, steps=steps, idle=idle, progress=progress)
         if folder.exists():
             folder.rmdir()
         shutil.move(complete, folder)
     return folder
 
 
-def _train_into(folder: Path, *, seed: int, steps: int, progress: Progress) -> None:
+def _train_into(folder: Path, *, seed: int, steps: int, idle: bool, progress: Progress) -> None:
     with torch.random.fork_rng():
         tokenizer = train_tokenizer()
         model = build(tokenizer, seed=seed)
         planting = Planting.draw(model.config.hidden_size, seed=seed)
-        step = Step(model, tokenizer, planting, Curriculum(steps), random.Random(seed))
+        step = Step(model, tokenizer, planting, Curriculum(steps), random.Random(seed), idle)
         gauges = _run(step, steps, progress)
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    save_planted(folder, planting, seed=seed, steps=steps, held_out_accuracy=gauges[-1].accuracy)
+    save_planted(folder, planting, seed=seed, steps=steps, idle=idle, held_out_accuracy=gauges[-1].accuracy)
     (folder / "training.json").write_text(json.dumps([asdict(gauge) for gauge in gauges], indent=2) + "\n")
 
 

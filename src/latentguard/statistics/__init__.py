@@ -4,7 +4,8 @@ It knows numbers alone: no prompt, no model.
 """
 
 from latentguard.statistics.estimate import Estimate
+from latentguard.statistics.means import mean
 from latentguard.statistics.ranking import auroc
 from latentguard.statistics.wilson import wilson
 
-__all__ = ["Estimate", "auroc", "wilson"]
+__all__ = ["Estimate", "auroc", "mean", "wilson"]

@@ -1,0 +1,149 @@
+"""Do directions differ by category of risk? Their angles, and what each moves in the others' questions.
+
+    v_c = mu[refused harmful of category c] - mu[accepted harmless]
+
+for harmfulness at t_inst and for refusal at t_post_inst. Zhao et al. 2025, section 5: harmfulness directions
+differ by category (mean cosine to the others 0.60 to 0.73 on Qwen2-7B), refusal directions hardly (0.89 to
+0.95). The causal test adds the reversed direction of every category to questions about one category, from
+which no direction comes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentguard._progress import Progress, silent
+from latentguard.beliefs import Behaviour, prompt_states
+from latentguard.causal.arms import Arm
+from latentguard.causal.effects import share
+from latentguard.causal.pair import classes
+from latentguard.causal.place import TRUE_ANSWER, choose
+from latentguard.causal.sweep import Sweeper
+from latentguard.data import Endings, Prompt
+from latentguard.errors import TooFewPrompts
+from latentguard.lm import LanguageModel, Rendered
+from latentguard.statistics import Estimate
+
+FEWEST: Final = 5
+"""Prompts of a category that make a direction."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CategoryDirections:
+    """Both directions of every category that has enough refused prompts."""
+
+    names: tuple[str, ...]
+    n: tuple[int, ...]
+    """Prompts in each category's positive mean."""
+    harm: Float[Tensor, "category slot hidden"]
+    refusal: Float[Tensor, "category slot hidden"]
+    too_few: dict[str, int]
+    """Categories without a direction, and how many prompts they have."""
+
+    def cosines(self, which: str, slots: Sequence[int] | None = None) -> Float[Tensor, "category category"]:
+        """Cosine of every two categories' directions, mean over `slots` (all but slot 0 by default).
+
+        `which`: "harm" or "refusal". NaN where a direction is zero at one of the slots.
+        """
+        vectors = {"harm": self.harm, "refusal": self.refusal}[which].double()
+        chosen = list(range(1, vectors.shape[1])) if slots is None else list(slots)
+        units = vectors[:, chosen] / vectors[:, chosen].norm(dim=-1, keepdim=True)
+        return torch.einsum("csh,dsh->cd", units, units).div(len(chosen)).float()
+
+    def to_others(self, which: str, slots: Sequence[int] | None = None) -> dict[str, float]:
+        """Mean cosine of each category's direction to the other categories', as the paper's table has it."""
+        cosines = self.cosines(which, slots)
+        others = ~torch.eye(len(self.names), dtype=torch.bool)
+        return {name: float(cosines[row][others[row]].mean()) for row, name in enumerate(self.names)}
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryEffect:
+    """The reversed direction of one category, on questions about another."""
+
+    direction: str
+    block: int
+    turned: Estimate
+    """Share of harmful questions from an affirmation to "No", by -v on the context at scale 1."""
+
+
+def category_directions(
+    model: LanguageModel,
+    behaviour: Behaviour,
+    *,
+    endings: Endings = "balanced",
+    progress: Progress = silent,
+) -> CategoryDirections:
+    """The directions of every category among the refused harmful prompts of `behaviour`.
+
+    All share one negative mean: the accepted harmless prompts. Where either cluster is too small for
+    directions, prompts are taken by their labels, and the refusal directions mean nothing. Raises
+    `TooFewPrompts` where fewer than two categories have five prompts.
+    """
+    positive, negative = classes(behaviour)
+    members: dict[str, list[Prompt]] = {}
+    for one in positive:
+        if one.category is not None:
+            members.setdefault(one.category, []).append(one)
+    enough = {name: prompts for name, prompts in sorted(members.items()) if len(prompts) >= FEWEST}
+    if len(enough) < 2 or not negative:
+        counts = ", ".join(f"{name} {len(prompts)}" for name, prompts in sorted(members.items())) or "none"
+        raise TooFewPrompts(
+            f"categories are compared from {FEWEST} refused prompts each, two of them at least: {counts}.\n"
+            "  Give harmful prompts with a category, and harmless ones."
+        )
+    chosen = [one for prompts in enough.values() for one in prompts]
+    states = prompt_states(model, [*chosen, *negative], endings, progress=progress).double()
+    against = states[len(chosen) :].mean(dim=0)
+    means: list[Tensor] = []
+    first = 0
+    for prompts in enough.values():
+        means.append(states[first : first + len(prompts)].mean(dim=0) - against)
+        first += len(prompts)
+    differences = torch.stack(means).float()
+    return CategoryDirections(
+        names=tuple(enough),
+        n=tuple(map(len, enough.values())),
+        harm=differences[:, 0],
+        refusal=differences[:, 1],
+        too_few={name: len(prompts) for name, prompts in sorted(members.items()) if name not in enough},
+    )
+
+
+def cross_category(
+    sweeper: Sweeper,
+    found: CategoryDirections,
+    questions: Mapping[str, tuple[Sequence[Rendered], Sequence[Rendered]]],
+    *,
+    blocks: Sequence[int] | None = None,
+) -> dict[str, list[CategoryEffect]]:
+    """For each category of `questions`, every category's reversed direction at its best block.
+
+    `questions`: harmful ones with a context, of prompts that no direction comes from, in the half that
+    chooses the block and the half that is reported.
+    """
+    tried = range(sweeper.model.n_blocks) if blocks is None else blocks
+    arms = [Arm(name, vectors, "context") for name, vectors in zip(found.names, found.harm, strict=True)]
+    effects: dict[str, list[CategoryEffect]] = {}
+    for name, (select, report) in questions.items():
+        unedited = sweeper(select, (), "unedited answers").unedited.tolist()
+        asked = [one for one, said in zip(select, unedited, strict=True) if said == TRUE_ANSWER["-"]]
+        if not asked:
+            effects[name] = []
+            continue
+        _, places = choose(sweeper, asked, arms, "-", blocks=tried, scales=(1.0,))
+        attempts = [place.attempt() for place in places]
+        outcomes = sweeper(report, attempts, f"questions about {name}")
+        effects[name] = [
+            CategoryEffect(
+                direction=place.arm.name,
+                block=place.block,
+                turned=share(outcomes.turned(attempt, TRUE_ANSWER["-"])),
+            )
+            for place, attempt in zip(places, attempts, strict=True)
+        ]
+    return effects

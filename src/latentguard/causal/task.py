@@ -1,0 +1,77 @@
+"""A task: what is asked in two halves, how answers are heard, and whether the model can do it at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from latentguard.causal.answers import FirstTokens
+from latentguard.causal.measured import spoken
+from latentguard.causal.place import SIGNS, TRUE_ANSWER
+from latentguard.causal.records import Competence, Sign, TaskName
+from latentguard.causal.sweep import Sweeper
+from latentguard.lm import Rendered
+
+LEAST_TRUE: Final = 0.5
+"""Of either class: a model that answers fewer of them truly cannot do the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """Prompts of both classes."""
+
+    harmful: tuple[Rendered, ...]
+    harmless: tuple[Rendered, ...]
+
+    def of(self, sign: Sign) -> tuple[Rendered, ...]:
+        """Those that an edit of this sign is to turn."""
+        return self.harmless if sign == "+" else self.harmful
+
+    def __len__(self) -> int:
+        return len(self.harmful) + len(self.harmless)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked of the model, and how its answers are heard."""
+
+    name: TaskName
+    question: str | None
+    select: Half
+    report: Half
+    tokens: FirstTokens
+
+
+def competence(sweeper: Sweeper, task: Task) -> Competence:
+    """What both classes answer unedited. At least half of either must be true, and some in each half."""
+    said: dict[Sign, tuple[Tensor, Tensor]] = {}
+    for sign in SIGNS:
+        select, report = (
+            sweeper(half.of(sign), (), "unedited answers").unedited for half in (task.select, task.report)
+        )
+        said[sign] = select, report
+    truly = {
+        sign: [float((half == TRUE_ANSWER[sign]).float().mean()) for half in halves]
+        for sign, halves in said.items()
+    }
+    shares = {
+        sign: float((torch.cat(halves) == TRUE_ANSWER[sign]).float().mean()) for sign, halves in said.items()
+    }
+    competent = min(shares.values()) >= LEAST_TRUE and min(map(min, truly.values())) > 0
+    why = (
+        f"unedited, {shares['-']:.2f} of the harmful and {shares['+']:.2f} of the harmless are answered truly"
+    )
+    return Competence(
+        harmful=spoken(torch.cat(said["-"])),
+        harmless=spoken(torch.cat(said["+"])),
+        competent=competent,
+        why=why if competent else f"{why}; {LEAST_TRUE} of both must be",
+    )
+
+
+def answered_truly(sweeper: Sweeper, prompts: Sequence[Rendered], sign: Sign) -> list[Rendered]:
+    """Those of a sign's prompts that an edit can turn."""
+    unedited = sweeper(prompts, (), "unedited answers").unedited.tolist()
+    return [one for one, said in zip(prompts, unedited, strict=True) if said == TRUE_ANSWER[sign]]
