@@ -15,14 +15,13 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
 import latentguard
-from latentguard.beliefs import Behaviour, Reply, cosine_by_slot, fit_reading, observe, read, stacked
-from latentguard.data import Prompt, contrast_set, data_hash, read_prompts
+from latentguard.beliefs import Behaviour, cosine_by_slot, fit_reading, observe, read, stacked
+from latentguard.data import Prompt, contrast_set, read_prompts
 from latentguard.guard import Evaluation, Guard
 from latentguard.statistics import wilson
 
@@ -30,7 +29,6 @@ HARMFUL = ("harmbench", "strongreject", "simple_safety_tests", "do_not_answer", 
 HARMLESS = ("or_bench_hard", "phtest_harmless", "alpaca_eval", "coconot")
 FITTED_BY_THE_PAPER = ("advbench", "alpaca_sample")
 WEAK = "do_not_answer"
-PROMPTS_AT_ONCE = 128
 CELLS = ("refused_harmful", "accepted_harmful", "refused_harmless", "accepted_harmless")
 
 READINGS = {
@@ -71,27 +69,8 @@ def said(stage: str, done: int, total: int) -> None:
 
 
 def observed(model: latentguard.LanguageModel, prompts: list[Prompt], work: Path | None) -> Behaviour:
-    """What the model does with `prompts`; a judged reply is kept in `work`, under its prompt's hash."""
-    kept = None if work is None else work / "replies.jsonl"
-    known: dict[str, Reply] = {}
-    if kept is not None and kept.exists():
-        for line in kept.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            known[row["prompt"]] = Reply(**row["reply"])
-    new = [prompt for prompt in prompts if data_hash([prompt]) not in known]
-    for first in range(0, len(new), PROMPTS_AT_ONCE):
-        part = new[first : first + PROMPTS_AT_ONCE]
-        found = observe(model, part, progress=said).replies
-        rows = [(data_hash([prompt]), reply) for prompt, reply in zip(part, found, strict=True)]
-        known.update(rows)
-        if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with kept.open("a", encoding="utf-8") as file:
-                file.writelines(
-                    json.dumps({"prompt": name, "reply": asdict(reply)}) + "\n" for name, reply in rows
-                )
-    replies = tuple(known[data_hash([prompt])] for prompt in prompts)
-    return Behaviour(tuple(prompts), replies, max_new_tokens=16)
+    """What the model does with `prompts`; judged replies are kept in `work`."""
+    return observe(model, prompts, folder=work, progress=said)
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -131,3 +131,31 @@ def test_a_notebook_shows_the_counts_and_no_prompt():
 
 def test_the_frame_of_nothing_is_empty():
     assert behaviour().to_frame().empty
+
+
+def test_judgements_that_were_kept_are_not_asked_for_again(tmp_path):
+    model, prompts = tiny("Qwen3"), [Prompt.of(text) for text in ("how", "what is it", "why not")]
+    whole = observe(model, prompts, max_new_tokens=3)
+    assert observe(model, prompts[:2], max_new_tokens=3, folder=tmp_path).replies == whole.replies[:2]
+    (file,) = tmp_path.iterdir()
+    with file.open("a") as half:
+        half.write('{"prompt": "cut o')
+    asked = []
+    generate = model.generate
+    model.generate = lambda some, **options: asked.append(len(some)) or generate(some, **options)
+    assert observe(model, prompts, max_new_tokens=3, folder=tmp_path) == whole
+    assert observe(model, prompts, max_new_tokens=3, folder=tmp_path) == whole
+    assert asked == [1], "the third prompt alone, once"
+    assert "why not" not in file.read_text()
+
+
+def test_another_judge_or_length_has_judgements_of_its_own(tmp_path):
+    model, prompts = tiny("Qwen3"), [Prompt.of("how")]
+    observe(model, prompts, max_new_tokens=3, folder=tmp_path)
+    observe(model, prompts, max_new_tokens=4, folder=tmp_path)
+    observe(model, prompts, max_new_tokens=3, judge=stern, folder=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def stern(text):
+    return Judgement(refused=True, empty=False, reason="stern")

@@ -61,6 +61,7 @@ def _stop():
         (["--blocks", "8"], "this model has 0 to 7"),
         (["--blocks", "three"], "no block and no range"),
         (["--blocks", "5-3"], "names no block"),
+        (["--generate", "9"], "there is no block 9"),
         (["--scales", "0"], "no list of scales above 0"),
         (["--scales", "1,big"], "no list of scales above 0"),
         (["--scales", "nan"], "no list of scales above 0"),

@@ -8,9 +8,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from latentguard._progress import Progress, silent
+from latentguard.beliefs.kept_replies import KeptReplies, Reply
 from latentguard.beliefs.table import html_table
 from latentguard.data import Prompt
 from latentguard.judge import Judgement, judge
@@ -24,20 +26,6 @@ CELLS: tuple[Cell, ...] = ("refused_harmful", "accepted_harmful", "refused_harml
 
 MOST_NEW_TOKENS = 64
 """A reply longer than this is never asked for: a refusal shows in its first words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What is kept of one reply."""
-
-    refused: bool
-    empty: bool
-    """Nothing was said that could be judged; counted apart from both decisions."""
-    characters: int
-    tokens: int
-    sha256: str
-    first: int | None = None
-    """The token that the reply begins with, of the model's own vocabulary; None for a reply of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +116,34 @@ def observe(
     *,
     judge: Callable[[str], Judgement] = judge,
     max_new_tokens: int = 16,
+    folder: Path | None = None,
     progress: Progress = silent,
 ) -> Behaviour:
     """Let the model reply greedily to every prompt as written, judge each reply, and drop its text.
 
-    Raises `ValueError` for more than 64 new tokens.
+    In `folder` judgements are kept as they are made, and found again by the model's weights, the prompt, the
+    judge and the number of tokens, so that long work which was killed goes on. Not for edited runs. Raises
+    `ValueError` for more than 64 new tokens.
     """
     if not 1 <= max_new_tokens <= MOST_NEW_TOKENS:
         raise ValueError(f"max_new_tokens is between 1 and {MOST_NEW_TOKENS}, not {max_new_tokens}")
+
+    def asked(some: Sequence[Prompt]) -> list[Reply]:
+        generations = model.generate(
+            [prompt.messages for prompt in some],
+            max_new_tokens=max_new_tokens,
+            temperature=0.0,
+            progress=progress,
+        )
+        return [_kept(generation.text, generation.ids, judge) for generation in generations]
+
     given = tuple(prompts)
-    generations = model.generate(
-        [prompt.messages for prompt in given],
-        max_new_tokens=max_new_tokens,
-        temperature=0.0,
-        progress=progress,
-    )
-    replies = tuple(_kept(generation.text, generation.ids, judge) for generation in generations)
-    return Behaviour(prompts=given, replies=replies, max_new_tokens=max_new_tokens)
+    if folder is None:
+        replies = asked(given)
+    else:
+        about = f"{model.identity().fingerprint} {judge.__module__}.{judge.__qualname__} {max_new_tokens}"
+        replies = KeptReplies(folder, about).of(given, asked)
+    return Behaviour(prompts=given, replies=tuple(replies), max_new_tokens=max_new_tokens)
 
 
 def described(counts: Mapping[str, int]) -> str:

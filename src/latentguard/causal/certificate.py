@@ -56,9 +56,9 @@ def certify(
     tried = effort or Effort()
     states = None if folder is None else folder / "states"
     with model.remembering(states):
-        behaviour = observe(model, trial.fit, progress=progress)
+        behaviour = observe(model, trial.fit, folder=folder, progress=progress)
         pair = fit_pair(model, behaviour, endings=endings, progress=progress)
-        held_out = observe(model, trial.report, progress=progress)
+        held_out = observe(model, trial.report, folder=folder, progress=progress)
         auroc = readable(model, pair, held_out, progress=progress)
     texts = [model.render(one.messages) for one in trial.report if one.label == "harmless"][:TEXTS]
     run = partial(_run, model, trial, pair, behaviour, texts, effort=tried, folder=folder, progress=progress)
