@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser
+    from xdist.remote import Producer
 
     from latentguard.lm import LanguageModel
+    from tests.by_file import ByFile
 
 pytest_plugins = ("tests.required", "pytester")
 
@@ -56,14 +58,17 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("latentguard")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays in one process, and so do the tests of the real model, which is loaded once: the first."""
+    """The tests of the real model come first: they take longest."""
     real = Path(__file__).parent / "real"
-    for item in items:
-        own = "real" if real in item.path.parents else str(item.path.relative_to(REPOSITORY))
-        item.add_marker(pytest.mark.xdist_group(own))
     items.sort(key=lambda item: real not in item.path.parents)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "ByFile":
+    """A file stays in one process, and so do the tests of the real model, which is loaded once."""
+    from tests.by_file import ByFile
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from latentguard.organism import path, planted_circuit
 @pytest.fixture(scope="module")
 def idle() -> Certificate:
     model = latentguard.load("organism-idle", dtype="float32")
-    effort = Effort(blocks=(2, 4, 6), scales=(1.0, 2.0), random=4, shuffled=2)
-    return certify(model, default_trial(model, fitted=20, each=16), effort=effort)
+    effort = Effort(blocks=(2, 5), scales=(1.0,), random=3, shuffled=1)
+    return certify(model, default_trial(model, fitted=16, each=12), effort=effort)
 
 
 def test_an_idle_belief_is_readable_and_not_causal_and_the_planted_decision_is_causal(idle: Certificate):
@@ -26,8 +26,8 @@ def test_an_idle_belief_is_readable_and_not_causal_and_the_planted_decision_is_c
 
 def test_the_idle_organism_answers_as_truly_as_the_other(idle: Certificate):
     for found in idle.experiments:
-        assert found.competence.harmful.affirmed >= 30
-        assert found.competence.harmless.denied >= 30
+        assert found.competence.harmful.affirmed >= 22
+        assert found.competence.harmless.denied >= 22
 
 
 def test_the_record_of_the_idle_weights_says_that_harm_is_not_planted():

@@ -13,7 +13,7 @@ from latentguard.data import QUESTIONS
 from latentguard.lm import LanguageModel
 from latentguard.lm.blocks import stream_of
 
-EFFORT = Effort(blocks=(3, 6), scales=(1.0,), random=3, shuffled=2)
+EFFORT = Effort(blocks=(3, 6), scales=(1.0,), random=2, shuffled=2)
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def _counted(model: LanguageModel) -> Iterator[list[int]]:
 
 @pytest.fixture(scope="module")
 def trial(organism: LanguageModel) -> Trial:
-    return default_trial(organism, fitted=15, each=6)
+    return default_trial(organism, fitted=12, each=4)
 
 
 @dataclass(frozen=True)
@@ -80,22 +80,22 @@ def test_harmfulness_and_refusal_come_apart_where_answers_are_inverted(certifica
 
 def test_every_effect_of_a_belief_has_its_controls_price_and_counts(certificate: Certificate):
     for found in certificate.experiments:
-        assert (found.selected_on, found.reported_on) == (12, 12)
+        assert (found.selected_on, found.reported_on) == (8, 8)
         own = [one for one in found.effects if one.random is not None]
         assert {one.arm for one in own} == {"v_harm", "v_refuse"}
         assert len(own) == 4
         for one in own:
-            assert (one.random.directions, one.shuffled.directions) == (3, 2)
-            assert one.price.texts == 6
+            assert (one.random.directions, one.shuffled.directions) == (2, 2)
+            assert one.price.texts == 4
             assert one.price.kl_of_random is not None
             for said in (one.before, one.after):
-                assert said.affirmed + said.denied + said.unanswered == 6
+                assert said.affirmed + said.denied + said.unanswered == 4
 
 
 def test_a_full_budget_sweeps_every_scale_on_both_halves_and_chooses_on_one(
     organism: LanguageModel, trial: Trial
 ):
-    effort = replace(EFFORT, scales=(0.5, 1.0), full=True, random=2, shuffled=1)
+    effort = replace(EFFORT, blocks=(2, 3), scales=(0.5, 1.0), full=True, random=2, shuffled=1)
     (found,) = certify(organism, trial, tasks=("inversion",), effort=effort).experiments
     assert len({(one.arm, one.scale, one.half) for one in found.curves}) == len(found.curves) == 4 * 4 * 2
     for one in found.effects:
@@ -114,9 +114,9 @@ def test_other_questions_positions_and_the_template_are_measured_on_request(
 ):
     effort = replace(EFFORT, blocks=(3,), random=2, shuffled=1)
     found = certify(
-        organism, trial, tasks=(), effort=effort, wordings=QUESTIONS[:2], positions=True, template=True
+        organism, trial, tasks=(), effort=effort, wordings=QUESTIONS[:1], positions=True, template=True
     )
-    assert [one.question for one in found.experiments] == [one.text for one in QUESTIONS[:2]]
+    assert [one.question for one in found.experiments] == [QUESTIONS[0].text]
     assert {one.position: one.turned.value for one in found.positions}["t_inst"] == 1.0
     assert (found.template.whole.value, found.template.cut.value) == (1.0, 0.0)
     assert found.verdicts[0].said == "causal", "the first question asked is the one that it goes by"

@@ -9,22 +9,16 @@ SMALL = ("--each", "5", "--fitted", "10", "--blocks", "3,6-6", "--scales", "1", 
 
 
 def test_the_organisms_certificate_is_written_and_shown(latentguard):
-    call = latentguard("steer", *SMALL, "--out", "c")
+    call = latentguard("steer", *SMALL, "--task", "refusal", "--generate", "6", "--out", "c")
     assert call.code == 0, call.err
     found = json.loads(Path("c/causal.json").read_text())
     assert found["format"] == "latentguard-causal/1"
-    assert [curve["blocks"] for one in found["experiments"] for curve in one["curves"]] == [[3, 6]] * 8
-    assert found["command"] == f"latentguard steer {' '.join(SMALL)} --out c"
+    assert [curve["blocks"] for one in found["experiments"] for curve in one["curves"]] == [[3, 6]] * 4
+    assert found["command"] == f"latentguard steer {' '.join(SMALL)} --task refusal --generate 6 --out c"
+    assert [one["block"] for one in found["experiments"][0]["replies"]] == [6] * 4
     assert "causal" in call.out
     assert "+v_harm" in call.out
     assert not Path("c.unfinished").exists()
-
-
-def test_with_json_the_certificate_is_the_only_thing_on_standard_output(latentguard):
-    call = latentguard("steer", *SMALL, "--task", "refusal", "--out", "c", "--json")
-    assert call.code == 0, call.err
-    assert json.loads(call.out) == json.loads(Path("c/causal.json").read_text())
-    assert [one["task"] for one in json.loads(call.out)["experiments"]] == ["refusal"]
 
 
 def test_a_dry_run_says_the_price_and_writes_nothing(latentguard):
@@ -45,8 +39,9 @@ def test_stopped_work_is_kept_and_gone_on_with(latentguard):
     assert "the same call goes on from there" in call.err
     assert any(Path("c.unfinished").glob("sweep-*.jsonl"))
     assert not Path("c").exists()
-    call = latentguard("steer", *SMALL, "--task", "inversion", "--out", "c")
+    call = latentguard("steer", *SMALL, "--task", "inversion", "--out", "c", "--json")
     assert call.code == 0, call.err
+    assert json.loads(call.out) == json.loads(Path("c/causal.json").read_text())
     assert "Going on from what c.unfinished holds" in call.err
     assert not Path("c.unfinished").exists()
 

@@ -76,7 +76,8 @@ def experiment(
 ) -> Experiment:
     """The whole of it. `texts`: ordinary prompts on which the price of every reported edit is measured.
 
-    `confirm` generates whole replies of the reported prompts under an edit, and says what share is turned.
+    `confirm` generates whole replies of the reported prompts under an edit, and says what share is turned: of
+    the two directions at their own places.
     `folder` keeps what was swept, so that the same call goes on where it was stopped.
     """
     tried = effort or Effort()
@@ -186,7 +187,7 @@ def _reported(
     made: list[Effect] = []
     for one in tried:
         found = effect(one, outcomes, sign, of_edits, seed=effort.seed)
-        if confirm is not None:
+        if confirm is not None and one.random:
             edit = one.place.arm.edit(one.place.block, one.place.scale)
             found = found.model_copy(update={"generated": confirm(edit, sign)})
         made.append(found)

@@ -63,8 +63,8 @@ def plan(
         priced = ARMS + 1 + CONTROLLED * min(PRICED, tried.random)
         add(texts, 2 * (1 + priced * _resumed(model.n_blocks, tried)))
         if task == "refusal":
-            add(report, ARMS + 1)
-            tokens += REPLY_TOKENS * (ARMS + 1) * len(report)
+            add(report, CONTROLLED)
+            tokens += REPLY_TOKENS * CONTROLLED * len(report)
     longest = max(len(one.ids) for one in variants)
     return Plan(
         forwards=forwards,

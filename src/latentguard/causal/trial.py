@@ -115,7 +115,7 @@ def _of_organism(seed: int, fitted: int, each: int) -> Trial:
     questions = [
         prompt
         for harmful in (True, False)
-        for prompt in organism.sample_prompts("inversion", 6 * each, seed=seed, harmful=harmful)
+        for prompt in organism.sample_prompts("inversion", 12 * each, seed=seed, harmful=harmful)
     ]
     # split together: a pair that is fitted on is asked about in no half
     parts = split([*direct, *questions], fractions=_FRACTIONS, seed=seed)
