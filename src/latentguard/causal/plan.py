@@ -59,7 +59,7 @@ def plan(
         )
         add(select, 2 + selecting(model.n_blocks, tried))
         add(report, 1 + reporting(model.n_blocks, tried))
-        texts = reported[:TEXTS]
+        texts = _direct(model, [one for one in trial.report if one.label == "harmless"][:TEXTS])
         priced = ARMS + 1 + CONTROLLED * min(PRICED, tried.random)
         add(texts, 2 * (1 + priced * _resumed(model.n_blocks, tried)))
         if task == "refusal":

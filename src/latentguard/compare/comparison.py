@@ -61,10 +61,14 @@ def compare(
         positive, negative = classes(seen)
         pairs = [direction_pair(before, positive, negative, reading.unavailable, endings, progress)]
     pairs.append(direction_pair(after, positive, negative, reading.unavailable, endings, progress))
-    replies = [observe(model, test, progress=progress) for model in (before, after)]
-    guards = [guard, guard.beside(after)]
-    verdicts = [one.score(test, progress=progress) for one in guards]
-    beliefs = [read(model, reading, test, progress=progress) for model in (before, after)]
+    replies: list[Behaviour] = []
+    verdicts: list[Verdicts] = []
+    beliefs: list[Beliefs] = []
+    for model, beside in ((before, guard), (after, guard.beside(after))):
+        with model.remembering():  # a test prompt is replied to, judged and read in one pass
+            replies.append(observe(model, test, progress=progress))
+            verdicts.append(beside.score(test, progress=progress))
+            beliefs.append(read(model, reading, test, progress=progress))
     sample = Sample.of(test, resamples=RESAMPLES, seed=seed)
     return Comparison(
         command=command,
