@@ -25,6 +25,7 @@ ROOMS_WITH_TENSORS = (
     "beliefs",
     "causal",
     "guard",
+    "rivals",
     "compare",
     "verify",
     "report",

@@ -18,6 +18,7 @@ GOOD = {
     "target_fpr": None,
     "untrained_copies": 3,
     "permutations": 5,
+    "categories": True,
     "seed": 0,
     "n_blocks": 4,
 }

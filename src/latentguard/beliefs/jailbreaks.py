@@ -19,9 +19,10 @@ from latentguard._progress import Progress, silent
 from latentguard._text import inert
 from latentguard.beliefs.behaviour import observe
 from latentguard.beliefs.reading import Reading, read
-from latentguard.data import Prompt
+from latentguard.data import Prompt, with_endings
 from latentguard.errors import BadData
 from latentguard.lm import LanguageModel
+from latentguard.lm.forecast import Forecast, Tally
 from latentguard.statistics import Estimate, mean, wilson
 
 Lowers: TypeAlias = Literal["refusal only", "belief only", "both", "neither", "too few succeed"]
@@ -153,6 +154,20 @@ def jailbreaks(
         harmfulness=harmfulness,
         refusal=refusal,
     )
+
+
+def plan(
+    model: LanguageModel, fitting: Sequence[Prompt], attacked: Sequence[Prompt], bases: Sequence[Prompt]
+) -> Forecast:
+    """The price of fitting a reading on `fitting`, and of `jailbreaks` with it."""
+    tally = Tally(model)
+    wanted = {one.base_id for one in attacked}
+    asked = [*fitting, *attacked, *(one for one in bases if one.id in wanted)]
+    tally.run([one.messages for one in asked])
+    tally.run([one.messages for one in with_endings(fitting)])
+    tally.reply(len(asked))
+    tally.keep(2 * len(asked))
+    return tally.total()
 
 
 def _row(

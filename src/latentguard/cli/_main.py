@@ -21,6 +21,8 @@ from latentguard.cli.evaluate import evaluate
 from latentguard.cli.fit import fit
 from latentguard.cli.jailbreaks import jailbreaks
 from latentguard.cli.organism import organism_commands
+from latentguard.cli.reproduce import reproduce_commands
+from latentguard.cli.rivals import rivals
 from latentguard.cli.score import score
 from latentguard.cli.steer import steer
 
@@ -35,9 +37,11 @@ app.command(cls=ManyFiles)(audit)
 app.command(cls=ManyFiles)(fit)
 app.command()(score)
 app.command(cls=ManyFiles)(evaluate)
+app.command(cls=ManyFiles)(rivals)
 app.command(cls=ManyFiles)(jailbreaks)
 app.command(cls=ManyFiles)(compare)
 app.command(cls=ManyFiles)(steer)
+app.add_typer(reproduce_commands, name="reproduce")
 app.add_typer(organism_commands, name="organism")
 app.command()(check)
 app.command()(doctor)

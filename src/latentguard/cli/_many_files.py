@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-FILE_OPTIONS = ("--harmful", "--harmless", "--data", "--base", "--attacked")
+FILE_OPTIONS = ("--harmful", "--harmless", "--data", "--ordinary", "--base", "--attacked")
 PROMPT_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet", ".txt")
 
 

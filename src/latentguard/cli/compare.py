@@ -1,5 +1,6 @@
 """`latentguard compare BEFORE AFTER`: what fine-tuning did to behaviour, and what to belief."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from latentguard.cli import _data_options, _options
 from latentguard.cli._errors import CHECK_FAILED
 from latentguard.cli._folders import new_folder
 from latentguard.cli._output import Output, as_json_line, shown, speaking, table
+from latentguard.cli._plan import DryRun, show_plan
 
 if TYPE_CHECKING:
     from latentguard.compare import Comparison
@@ -42,6 +44,7 @@ def compare(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for compare.json.")] = Path(
         "latentguard-compare"
     ),
+    dry_run: DryRun = False,
     prompt_column: _data_options.PromptColumn = None,
     label_column: _data_options.LabelColumn = None,
     seed: _options.Seed = 0,
@@ -57,7 +60,8 @@ def compare(
         from latentguard.compare import Condition
 
         conditions = [Condition.of(text) for text in fail_if or ()]
-        with new_folder(out, ours=WRITTEN) as folder:
+        with ExitStack() as stack:
+            folder = None if dry_run else stack.enter_context(new_folder(out, ours=WRITTEN))
             sources = _data_options.read_classes(
                 harmful, harmless, output, prompt_column=prompt_column, label_column=label_column
             )
@@ -68,9 +72,13 @@ def compare(
             )
             from latentguard import report
             from latentguard.compare import compare as compared
+            from latentguard.compare import plan
 
             data = given or report.default_data(first, seed=seed)
             _data_options.check_rendering(first, sources or [], output, endings="balanced")
+            if folder is None:
+                show_plan(plan(first, data.split), output)
+                return
             found = compared(
                 first,
                 second,

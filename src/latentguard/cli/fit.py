@@ -148,6 +148,8 @@ def _show(guard: "Guard", out: Path, output: Output) -> None:
         "chosen on": f"{data.validation_harmful} harmful, {data.validation_harmless} harmless prompts",
         "AUROC there": f"{fitted.validation_auroc:.3f}, the best of {fitted.considered} (not a test)",
         "threshold": f"{manifest.calibration.threshold:.4f}",
+        "kinds of harm": ", ".join(f"{one.name} {one.validation_auroc:.2f}" for one in manifest.categories)
+        or "not told apart",
         "saved in": str(out),
     }
     rows = table("guard", "")

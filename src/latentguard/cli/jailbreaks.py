@@ -1,5 +1,6 @@
 """`latentguard jailbreaks [MODEL]`: what attacks move, the belief, the refusal, both or neither."""
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ import typer
 from latentguard.cli import _data_options, _options
 from latentguard.cli._folders import new_folder
 from latentguard.cli._output import Output, as_json_line, shown, speaking, table
+from latentguard.cli._plan import DryRun, show_plan
 
 if TYPE_CHECKING:
     from latentguard.beliefs import Jailbroken, Shift
@@ -38,6 +40,7 @@ def jailbreaks(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for jailbreaks.json.")] = Path(
         "latentguard-jailbreaks"
     ),
+    dry_run: DryRun = False,
     prompt_column: _data_options.PromptColumn = None,
     label_column: _data_options.LabelColumn = None,
     seed: _options.Seed = 0,
@@ -51,8 +54,9 @@ def jailbreaks(
     Beliefs are fitted on --harmful and --harmless, or on the model's default prompts; relatives of what is
     attacked are left out of the fit. Replies are judged, counted and dropped.
     """
-    with speaking(as_json=as_json) as output, new_folder(out, ours=WRITTEN) as folder:
-        from latentguard.beliefs.jailbreaks import paired
+    with speaking(as_json=as_json) as output, ExitStack() as stack:
+        folder = None if dry_run else stack.enter_context(new_folder(out, ours=WRITTEN))
+        from latentguard.beliefs.jailbreaks import paired, plan
 
         read = [_data_options.read_source(name, output, prompt_column=prompt_column) for name in base]
         wrapped = [_data_options.read_source(name, output, prompt_column=prompt_column) for name in attacked]
@@ -66,6 +70,9 @@ def jailbreaks(
         from latentguard import beliefs
 
         fitting, left_out = _fitting(loaded, sources, [*requests, *attacks], output, seed=seed)
+        if folder is None:
+            show_plan(plan(loaded, fitting, attacks, requests), output)
+            return
         with loaded.remembering():
             reading = beliefs.fit_reading(
                 loaded, beliefs.observe(loaded, fitting, progress=output.bars), progress=output.bars

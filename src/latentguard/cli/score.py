@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from latentguard._text import inert
 from latentguard.cli import _data_options, _guard_options, _options
 from latentguard.cli._data_options import Source
 from latentguard.cli._output import Output, shown, speaking, table
@@ -111,10 +112,17 @@ def _show(prompts: "list[Prompt]", verdicts: "list[Verdict]", output: Output) ->
         output.record({"id": prompt.id, "prompt": prompt.text} | asdict(verdict))
         rows.add_row(
             shown(prompt.text, limit=SHOWN_CHARACTERS),
-            "flagged" if verdict.flagged else "",
+            _flag(verdict),
             f"{verdict.probability:.2f}",
             f"{verdict.harmfulness:+.3f}",
             "unavailable" if verdict.refusal is None else f"{verdict.refusal:+.3f}",
             "unavailable" if verdict.cell is None else verdict.cell.replace("_", " "),
         )
     output.show(rows)
+
+
+def _flag(verdict: "Verdict") -> str:
+    """Whether it is flagged, and for which kind of harm where the guard tells kinds."""
+    if not verdict.flagged or not verdict.category_scores:
+        return "flagged" if verdict.flagged else ""
+    return f"flagged: {inert(max(verdict.category_scores, key=verdict.category_scores.__getitem__))}"

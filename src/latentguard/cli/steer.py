@@ -10,10 +10,11 @@ import typer
 from latentguard.cli import _data_options, _options
 from latentguard.cli._folders import new_folder
 from latentguard.cli._output import Output, as_json_line, shown, speaking, table
+from latentguard.cli._plan import DryRun, show_plan
 from latentguard.cli._work import work_folder
 
 if TYPE_CHECKING:
-    from latentguard.causal import Certificate, Controls, Experiment, Plan, TaskName, Trial
+    from latentguard.causal import Certificate, Controls, Experiment, TaskName, Trial
     from latentguard.data import Question
     from latentguard.lm import LanguageModel
     from latentguard.statistics import Estimate
@@ -86,7 +87,6 @@ Positions = Annotated[
 Template = Annotated[
     bool, typer.Option("--template", help="Count refusals without the post-instruction tokens, too.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")]
 
 
 def steer(
@@ -149,7 +149,7 @@ def steer(
             full=budget is Budget.full,
         )
         if folder is None:
-            _show_plan(causal.plan(loaded, trial, tasks=tasks, effort=effort), output)
+            show_plan(causal.plan(loaded, trial, tasks=tasks, effort=effort), output)
             return
         with work_folder(out, output) as work:
             found = causal.certify(
@@ -240,21 +240,6 @@ def _scales(given: str) -> tuple[float, ...]:
             f"{given!r} is no list of scales above 0, as 0.5,1,2 is.", param_hint="--scales"
         )
     return found
-
-
-def _show_plan(found: "Plan", output: Output) -> None:
-    output.record(
-        {
-            "forwards": round(found.forwards),
-            "tokens": round(found.tokens),
-            "minutes": round(found.minutes, 1),
-            "gigabytes": round(found.gigabytes, 2),
-        }
-    )
-    output.show(
-        f"About {found.forwards:,.0f} forward passes of {found.tokens:,.0f} tokens in all: "
-        f"{found.minutes:.1f} minutes here, and {found.gigabytes:.1f} GB of memory."
-    )
 
 
 def _show(found: "Certificate", output: Output) -> None:

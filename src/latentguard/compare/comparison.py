@@ -16,11 +16,12 @@ from latentguard._progress import Progress, silent
 from latentguard.beliefs import Behaviour, Beliefs, cosine_by_slot, fit_reading, observe, read
 from latentguard.causal import Pair, classes, direction_pair
 from latentguard.compare.records import Change, Comparison, Side, Slotwise
-from latentguard.data import Endings, Split, data_hash
+from latentguard.data import Endings, Split, data_hash, with_endings
 from latentguard.errors import ArtefactMismatch, TooFewPrompts
 from latentguard.guard import Guard, Verdicts
 from latentguard.guard.sampling import RESAMPLES, Sample, estimate
 from latentguard.lm import LanguageModel
+from latentguard.lm.forecast import Forecast, Tally
 from latentguard.statistics import Estimate, metrics, wilson
 
 
@@ -54,6 +55,7 @@ def compare(
             endings=endings,
             untrained_copies=0,
             permutations=0,
+            categories=False,
             seed=seed,
             progress=progress,
         )
@@ -85,6 +87,20 @@ def compare(
         v_refuse_cosine=_refusal_cosine(pairs),
         notes=reading.notes,
     )
+
+
+def plan(before: LanguageModel, data: Split) -> Forecast:
+    """The price of `compare` with models like `before`: both read and reply to what is measured."""
+    tally = Tally(before)
+    fitting = [*data.train, *data.validation]
+    test = [one.messages for one in data.test if one.label is not None]
+    variants = [one.messages for one in with_endings(fitting)]
+    tally.run([one.messages for one in fitting])
+    tally.run(variants, 2)  # the guard's and both pairs of directions: before from what is kept, after anew
+    tally.run(test, 2)
+    tally.reply(len(fitting) + 2 * len(test))
+    tally.keep(2 * (len(variants) + len(fitting) + len(test)))
+    return tally.total()
 
 
 def _check_alike(before: LanguageModel, after: LanguageModel) -> None:

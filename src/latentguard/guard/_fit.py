@@ -9,6 +9,7 @@ from latentguard.data import data_hash
 from latentguard.guard.best import best, fit_cells
 from latentguard.guard.calibration import Calibration, calibrate
 from latentguard.guard.captured import Captured, capture_fit, staged
+from latentguard.guard.categories import fit_categories
 from latentguard.guard.cells import BOTH, Cells, mean_of, positions_read
 from latentguard.guard.choice import Choice, mask
 from latentguard.guard.fitting_data import FittingData, is_harmful
@@ -58,6 +59,10 @@ def fit(
         )
         calibrations[name] = _calibrated(permuted, captured, choice.cells, data, options)
         tensors |= {f"{name}.weights": permuted.weights, f"{name}.bias": permuted.bias}
+    categories, probes = (
+        fit_categories(captured, data, choice, progress=progress) if options.categories else ((), {})
+    )
+    tensors |= probes
     progress("fitting text baselines", 0, 1)
     text = fit_text_baselines(data.train)
     progress("fitting text baselines", 1, 1)
@@ -74,6 +79,7 @@ def fit(
         calibrations=calibrations,
         untrained=untrained,
         permutations=options.permutations,
+        categories=categories,
         text=text,
         data=_fitted_on(data),
     )

@@ -120,6 +120,7 @@ def _scores(
         behaviour="skip",
         untrained_copies=0,
         permutations=0,
+        categories=False,
         progress=progress,
     )
     return np.array([one.score for one in guard.score(test, progress=progress)])

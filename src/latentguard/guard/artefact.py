@@ -142,6 +142,7 @@ def _check_shapes(folder: Path, manifest: Manifest, tensors: dict[str, Tensor]) 
     expected: dict[str, int] = {"probe": cells} | {
         f"permuted_{n}": cells for n in range(manifest.permutations)
     }
+    expected |= {f"category_{number}": cells for number in range(len(manifest.categories))}
     for number, copy in enumerate(manifest.untrained):
         expected[f"untrained_{number}"] = len(copy.positions) * len(copy.slots)
     shapes: dict[str, list[int]] = {}

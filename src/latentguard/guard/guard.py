@@ -61,6 +61,7 @@ class Guard:
         behaviour: Behaviour | Literal["observe", "skip"] = "observe",
         untrained_copies: int = 3,
         permutations: int = 5,
+        categories: bool = True,
         seed: int = 0,
         progress: Progress = silent,
     ) -> "Guard":
@@ -71,7 +72,7 @@ class Guard:
         a `Split` brings, or 30 % of the prompts given. `target_fpr` in [0, 1] asks for a threshold with that
         share of false alarms there. Harmfulness is fitted on labels; the refusal belief on what the model
         does with the training prompts: `behaviour` as observed before, "observe" to let it reply now, "skip"
-        to do without.
+        to do without. `categories`: fit a probe for every category of harm that has enough prompts, too.
 
         Before anything is run it raises `ValueError` for options that make no sense, `TooFewPrompts` where a
         class is missing, and `BadData` where a text is in both classes or a prompt carries the other label.
@@ -84,6 +85,7 @@ class Guard:
             target_fpr=target_fpr,
             untrained_copies=untrained_copies,
             permutations=permutations,
+            categories=categories,
             seed=seed,
             n_blocks=model.n_blocks,
         )

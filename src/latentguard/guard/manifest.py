@@ -11,9 +11,9 @@ from latentguard.guard.probe import Method
 from latentguard.guard.text_baselines import TextBaselines
 from latentguard.lm import Identity, ProofRecord
 
-SCHEMA_VERSION = 4
-"""4: the date that a chat template was told. 3: what was proved of the model. 2: a copy's own method and
-positions, and what relatives of a fitted prompt are recognised by."""
+SCHEMA_VERSION = 5
+"""5: categories. 4, which is still read: the date that a chat template was told. 3: what was proved of the
+model. 2: a copy's own method and positions, and what relatives of a fitted prompt are recognised by."""
 
 
 class Record(BaseModel):
@@ -72,6 +72,17 @@ class FittedUntrained(Record):
         return Cells(self.positions, self.slots)
 
 
+class FittedCategory(Record):
+    """The probe of one category of harm, on the guard's cells: its prompts against everything else."""
+
+    name: str
+    n_train: int
+    n_validation: int
+    """Harmful validation prompts of the category."""
+    calibration: Calibration
+    validation_auroc: float
+
+
 class FittedOn(Record):
     """The data: counts, hashes, and which prompts an evaluation must leave out."""
 
@@ -88,7 +99,7 @@ class FittedOn(Record):
 class Manifest(Record):
     """A guard without its tensors."""
 
-    schema_version: Literal[4] = SCHEMA_VERSION
+    schema_version: Literal[4, 5] = SCHEMA_VERSION
     model: Identity
     proof: ProofRecord
     fitted: Fitted
@@ -101,6 +112,8 @@ class Manifest(Record):
     """For the guard and each baseline, fitted on the same validation prompts."""
     untrained: tuple[FittedUntrained, ...]
     permutations: int
+    categories: tuple[FittedCategory, ...] = ()
+    """Empty where fewer than two categories had enough prompts, or none was wanted."""
     text: TextBaselines
     data: FittedOn
     tensors_sha256: str = ""

@@ -28,6 +28,7 @@ class Options:
     target_fpr: float | None
     untrained_copies: int
     permutations: int
+    categories: bool
     seed: int
 
     @classmethod
@@ -41,6 +42,7 @@ class Options:
         target_fpr: float | None,
         untrained_copies: int,
         permutations: int,
+        categories: bool,
         seed: int,
         n_blocks: int,
     ) -> "Options":
@@ -58,6 +60,7 @@ class Options:
             target_fpr=target_fpr,
             untrained_copies=untrained_copies,
             permutations=permutations,
+            categories=categories,
             seed=seed,
         )
 

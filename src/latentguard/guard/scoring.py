@@ -31,6 +31,8 @@ class Scores:
     score: Float[np.ndarray, " prompt"]
     harmfulness: Float[np.ndarray, " prompt"]
     refusal: Float[np.ndarray, " prompt"] | None
+    categories: Float[np.ndarray, "prompt category"]
+    """Of each category's probe; no column where the guard has none."""
     permuted: tuple[Float[np.ndarray, " prompt"], ...] = ()
     """Scores of the probes fitted on permuted labels, where they were asked for."""
 
@@ -38,12 +40,13 @@ class Scores:
 def joined(parts: Sequence[Scores]) -> Scores:
     """The scores of several chunks of prompts, one after the other."""
     if not parts:
-        return Scores(np.zeros(0), np.zeros(0), None)
+        return Scores(np.zeros(0), np.zeros(0), None, np.zeros((0, 0)))
     refusal = [part.refusal for part in parts if part.refusal is not None]
     return Scores(
         score=np.concatenate([part.score for part in parts]),
         harmfulness=np.concatenate([part.harmfulness for part in parts]),
         refusal=np.concatenate(refusal) if refusal else None,
+        categories=np.concatenate([part.categories for part in parts]),
         permuted=tuple(
             np.concatenate(chunks) for chunks in zip(*(part.permuted for part in parts), strict=True)
         ),
@@ -87,11 +90,19 @@ def scored(
             tensors["refusal.negative"],
         )
     read = manifest.fitted.cells.of(states)
-    own, *permuted = [
-        probe_named(tensors, name, manifest.fitted.method).scores(read).double().numpy()
-        for name in ("probe", *(f"permuted_{number}" for number in range(permutations)))
-    ]
-    return Scores(own, harmfulness(states, manifest, tensors), refusal, tuple(permuted))
+
+    def by(*names: str) -> list[Float[np.ndarray, " prompt"]]:
+        probes = [probe_named(tensors, name, manifest.fitted.method) for name in names]
+        return [probe.scores(read).double().numpy() for probe in probes]
+
+    categories = by(*(f"category_{number}" for number in range(len(manifest.categories))))
+    return Scores(
+        score=by("probe")[0],
+        harmfulness=harmfulness(states, manifest, tensors),
+        refusal=refusal,
+        categories=np.stack(categories, axis=1) if categories else np.zeros((len(read), 0)),
+        permuted=tuple(by(*(f"permuted_{number}" for number in range(permutations)))),
+    )
 
 
 def verdicts(
@@ -114,6 +125,10 @@ def verdicts(
                 refusal=refusal,
                 predicted_refused=refused,
                 cell=None if refused is None else cell_of(harmful=flagged, refused=refused),
+                category_scores={
+                    category.name: category.calibration.probability(float(scores.categories[index, column]))
+                    for column, category in enumerate(manifest.categories)
+                },
                 read_at=read_at,
                 transfer=transfer,
             )

@@ -1,6 +1,6 @@
 """What a guard says of one prompt."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from latentguard._text import inert
@@ -33,6 +33,9 @@ class Verdict:
     """Whether the model is expected to refuse, from the refusal belief; None where that is None."""
     cell: Cell | None
     """`flagged` x `predicted_refused`, one of the four verdict cells; None without a refusal belief."""
+    category_scores: dict[str, float] = field(default_factory=dict[str, float])
+    """For each category the guard knows, the calibrated probability of harm of that kind, at the category's
+    share of the validation prompts; they do not add to `probability`. Empty where it knows none."""
     read_at: InstructionEnd = "t_inst"
     """The position that was read as the end of the instruction."""
     transfer: tuple[str, ...] = ()
@@ -47,10 +50,14 @@ class Verdicts(list[Verdict]):
         self.texts = texts
 
     def to_frame(self) -> "pandas.DataFrame":
-        """One row a prompt: its text, and the fields of its verdict."""
+        """One row a prompt: its text, and the fields of its verdict; `category: NAME` for each category."""
         import pandas
 
-        rows = [{"prompt": text} | asdict(one) for text, one in zip(self.texts, self, strict=True)]
+        rows: list[dict[str, object]] = []
+        for text, one in zip(self.texts, self, strict=True):
+            fields = asdict(one)
+            of_category = fields.pop("category_scores").items()
+            rows.append({"prompt": text} | fields | {f"category: {name}": each for name, each in of_category})
         return pandas.DataFrame(rows)
 
     def _repr_html_(self) -> str:

@@ -57,7 +57,7 @@ def load(
     """
     place = None
     if isinstance(device, str) and device != "spread":
-        place = _device(device)
+        place = device_named(device)
     elif not isinstance(device, str):
         _require_devices(device)
     if adapter is None and is_adapter(os.fspath(name_or_path)):
@@ -161,7 +161,7 @@ def _require_devices(devices: Devices) -> None:
             "  Name every part's device, or let 'spread' find them."
         )
     for device in set(devices.values()) - {"disk"}:
-        _device(f"cuda:{device}" if isinstance(device, int) else device)
+        device_named(f"cuda:{device}" if isinstance(device, int) else device)
 
 
 def _spread(
@@ -216,7 +216,7 @@ def _chosen(
     return Choice(weights(named), "")
 
 
-def _device(device: str) -> torch.device:
+def device_named(device: str) -> torch.device:
     """The device of that name. Raises `DeviceNotAvailable` before anything is read."""
     if device == "auto":
         if torch.cuda.is_available():

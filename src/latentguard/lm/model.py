@@ -275,6 +275,14 @@ class LanguageModel:
             progress=progress,
         )
 
+    @torch.no_grad()
+    def unembed(self, states: Float[Tensor, "*any hidden"]) -> Float[Tensor, "*any vocab"]:
+        """Logits of the next token by the model's own final norm, head and logit map, float32 on the CPU.
+
+        Of states at slot L they are the model's, proved when it was loaded; of earlier slots, the logit lens.
+        """
+        return self.blocks.logits(states.to(self.device, self.dtype)).cpu()
+
     def edited(self, edits: Sequence[Edit]) -> AbstractContextManager[None]:
         """Edits in force inside the `with` block, for this thread's capture, generate and next_token_logits.
 

@@ -1,0 +1,65 @@
+"""The paper's claims beside what was measured, as plain records that become JSON."""
+
+from typing import Literal, TypeAlias, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from latentguard.lm import Identity
+from latentguard.statistics import Estimate
+
+Variant: TypeAlias = Literal["authors", "as_written", "balanced"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+MEANING: dict[Variant, str] = {
+    "authors": "as written, two tokens before t_inst, where the authors' extractor read Qwen2 and Llama-3",
+    "as_written": "as written, at the proved t_inst",
+    "balanced": "every fitting prompt with every ending, at the proved t_inst",
+}
+Budget: TypeAlias = Literal["quick", "full"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Row(_Record):
+    """One number of the paper and the same number here."""
+
+    claim: str
+    """Name of the claim, as `template.whole`."""
+    experiment: str
+    what: str
+    source: str
+    """Where the paper says it."""
+    paper: dict[str, str]
+    """By model of the paper; for the organism, what is planted. Empty for controls that the paper lacks."""
+    measured: dict[Variant, Estimate]
+    note: str = ""
+    skipped: str | None = None
+    """Why nothing was measured."""
+
+
+class Reproduction(_Record):
+    """Every experiment of the paper, on one model, with the data at hand."""
+
+    format: Literal["latentguard-reproduction/1"] = "latentguard-reproduction/1"
+    paper: str = "Zhao et al. 2025, arXiv 2507.11878"
+    model: Identity
+    command: str
+    budget: Budget
+    seed: int
+    data: str
+    data_hash: str
+    behaviour: dict[str, int]
+    """Fitting prompts in each verdict cell."""
+    notes: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def moved_by_endings(self, most: int = 5) -> list[tuple[Row, float]]:
+        """The rows that change most from endings as written to balanced ones, and by how much."""
+        changes: list[tuple[Row, float]] = []
+        for row in self.rows:
+            written, balanced = row.measured.get("as_written"), row.measured.get("balanced")
+            if written is None or balanced is None or written.value is None or balanced.value is None:
+                continue
+            changes.append((row, balanced.value - written.value))
+        return sorted(changes, key=lambda pair: -abs(pair[1]))[:most]
