@@ -12,14 +12,12 @@ import random
 import time
 from pathlib import Path
 
-from rich.console import Console
+from tables import log, table
 
 import latentguard
 from latentguard.causal import Certificate, Controls, Effect, Effort, Experiment, Trial, certify, plan
 from latentguard.data import QUESTIONS, Prompt, read_prompts
 from latentguard.statistics import Estimate
-
-log = Console(stderr=True)
 
 
 def said(stage: str, done: int, total: int) -> None:
@@ -43,11 +41,6 @@ def trial_of(shared: Path, fitted: int, each: int) -> Trial:
         select += drawn[fitted : fitted + each]
         report += drawn[fitted + each :]
     return Trial.of(fit, select, report, fitted=fitted, each=each)
-
-
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
 def number(value: float | None) -> str:

@@ -10,18 +10,17 @@ for no reply: of the three parts it makes the last, without what is within the p
 
 import argparse
 import json
-import random
 import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from tables import log, said, sampled, table
 
 import latentguard
 from latentguard.beliefs import Behaviour, cosine_by_slot, fit_reading, observe, read, stacked
-from latentguard.data import Prompt, contrast_set, read_prompts
+from latentguard.data import Prompt, contrast_set
 from latentguard.guard import Evaluation, Guard
 from latentguard.statistics import wilson
 
@@ -39,20 +38,6 @@ READINGS = {
     "untrained": "untrained copies",
 }
 
-log = Console(stderr=True)
-
-
-def sampled(shared: Path, name: str, n: int) -> list[Prompt]:
-    """`n` English plain prompts of one set, the same at every call; CoCoNot: its harmless contrast part."""
-    rows = read_prompts(shared / "data" / f"{name}.jsonl")
-    wanted = [row for row in rows if row.lang in (None, "en") and row.attack is None]
-    if name == "coconot":
-        wanted = [row for row in wanted if row.label == "harmless"]
-    chosen = random.Random(f"{name} 0").sample(wanted, min(n, len(wanted)))
-    return [
-        Prompt(row.messages, row.label, row.category, None, name, "en", row.id, row.base_id) for row in chosen
-    ]
-
 
 @contextmanager
 def timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
@@ -62,20 +47,9 @@ def timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
     log.print(f"{stage}: {seconds[stage]} s")
 
 
-def said(stage: str, done: int, total: int) -> None:
-    """A line for every finished stage."""
-    if done >= total:
-        log.print(f"  {time.strftime('%H:%M:%S')} {stage}: {total}")
-
-
 def observed(model: latentguard.LanguageModel, prompts: list[Prompt], work: Path | None) -> Behaviour:
     """What the model does with `prompts`; judged replies are kept in `work`."""
     return observe(model, prompts, folder=work, progress=said)
-
-
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
 def behaviour_table(behaviour: Behaviour) -> str:

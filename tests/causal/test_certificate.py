@@ -159,3 +159,12 @@ def test_the_plan_is_within_a_third_of_the_tokens_that_run(organism: LanguageMod
     planned = plan(organism, trial, tasks=("inversion", "refusal"), effort=EFFORT)
     ran = made.ran / organism.n_blocks
     assert ran / 1.33 < planned.tokens < ran * 1.33
+
+
+def test_whole_answers_by_the_papers_rule_say_what_first_tokens_say(organism: LanguageModel, trial: Trial):
+    effort = replace(EFFORT, blocks=(3,), whole_answers=True)
+    (inversion,) = certify(organism, trial, tasks=("inversion",), effort=effort).experiments
+    heard = {(one.arm, one.sign): (one.generated, one.turned) for one in inversion.effects if one.generated}
+    assert set(heard) == {(arm, sign) for arm in ("v_harm", "v_refuse") for sign in ("+", "-")}
+    for whole, first in heard.values():
+        assert (whole.value, whole.n) == (first.value, first.n)

@@ -3,7 +3,7 @@
 import pytest
 
 from latentguard.data import Prompt
-from latentguard.guard import Guard
+from latentguard.guard import Evaluation, Guard
 from latentguard.guard.categories import by_category
 from tests.guard.toy import OBJECTS, PLACES
 
@@ -46,6 +46,12 @@ def test_a_category_scores_its_own_harm_and_no_other(fitted):
     for row in rows:
         assert min(row.auroc.value, row.among_harmful.value) > 0.95
         assert row.first.value > 0.7
+
+
+def test_an_evaluation_says_how_well_each_category_is_told(fitted):
+    found = fitted.evaluate(prompts(range(40, 60)), resamples=50)
+    assert [(row.name, row.n) for row in found.categories] == [("breakage", 20), ("fire", 20)]
+    assert Evaluation.model_validate_json(found.model_dump_json()).categories == found.categories
 
 
 def test_scores_are_probabilities_by_name(fitted):

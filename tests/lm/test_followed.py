@@ -241,3 +241,13 @@ def test_a_window_shorter_than_the_prompt_is_followed() -> None:
         _generate(model, followed.inputs(0, torch.device("cpu")))
     read = model.capture(PROMPTS, positions=POSITIONS, slots=SLOTS).tensor
     assert_same(followed.states.tensor, read, rtol=1e-3, atol=1e-4)
+
+
+def test_assisted_decoding_is_refused_by_name(qwen: LanguageModel) -> None:
+    """Another model's candidates run some at a time, and only steps of one token are followed."""
+    helper = tiny("Qwen2", seed=9).module
+    with (
+        pytest.raises(RunNotFollowed, match="assisted decoding is not followed"),
+        qwen.following(PROMPTS[:1], slots=SLOTS),
+    ):
+        _generate(qwen, _inputs(qwen, PROMPTS[:1]), max_new_tokens=8, assistant_model=helper)

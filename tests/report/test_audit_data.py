@@ -12,7 +12,7 @@ from latentguard.data import Prompt, Split
 from latentguard.data.contrast import contrast_rows
 from latentguard.errors import TooFewPrompts
 from latentguard.report import default_data
-from latentguard.report.audit_data import RELATIVE, AuditData
+from latentguard.report.audit_data import CONTROL, RELATIVE, AuditData
 from tests.lm.tiny import tiny
 
 
@@ -153,3 +153,9 @@ def test_the_contrast_set_is_called_what_its_pairs_are():
     several = sum(number > 1 for number in changes) / len(changes)
     assert several > 0.2, "the premise: in many pairs more than one phrase was changed"
     assert "one object or verb" not in default_data(tiny("Qwen3")).name
+
+
+def test_the_negative_control_is_called_one():
+    data = default_data(latentguard.load("organism-idle"))
+    assert data.is_organism
+    assert data.limits == (CONTROL,)

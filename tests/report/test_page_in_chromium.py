@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from latentguard._text import inert
 from latentguard.report.page import write_report
 from latentguard.report.schema import Audit
+from tests.report.further.synthetic import synthetic_further
 from tests.report.synthetic import HOSTILE
 
 if TYPE_CHECKING:
@@ -112,6 +113,19 @@ def test_the_page_opens_offline_fits_and_can_be_read(open_page, report, width, s
 def test_a_bare_audit_opens_without_a_fault(open_page, bare, tmp_path):
     opened = open_page(write_report(bare, tmp_path)[0], width=390)
     assert opened.page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    assert opened.faults == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_further_results_open_on_the_same_page(open_page, complete, tmp_path, width, scheme):
+    report = write_report(complete, tmp_path, synthetic_further(complete))[0]
+    opened = open_page(report, width=width, scheme=scheme, offline=True)
+    page = opened.page
+    assert page.locator(".plot .main-svg").count() >= 15
+    assert page.locator("#figure-turned-0 .heatmaplayer image").count() == 1
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    assert page.evaluate(CONTRAST) == []
     assert opened.faults == []
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from latentguard import organism as planted
 from latentguard.data import Prompt
-from latentguard.errors import TooFewPrompts
+from latentguard.errors import ModelNotFound, TooFewPrompts
 from latentguard.guard.fitting_data import FittingData
 from latentguard.rivals import Contest, FirstToken, Latent, RefusalDirection, Words, contest
 
@@ -94,6 +94,21 @@ def test_a_rival_that_cannot_be_fitted_says_why_and_stops_nobody():
     assert hopeless.unavailable == "nothing was refused."
     assert hopeless.sets == ()
     assert told.unavailable is None
+
+
+def test_a_rival_that_stops_answering_half_way_is_unavailable_and_stops_nobody():
+    class Silenced:
+        name = "silenced"
+
+        def fit(self, data, progress):
+            def scores(prompts, progress):
+                raise ModelNotFound("the endpoint did not answer.\n  Ask again.")
+
+            return scores
+
+    silenced, told = contest([Silenced(), Told()], FITTED, ORDINARY, TEST).standings
+    assert silenced.unavailable == "the endpoint did not answer."
+    assert told == contest([Told()], FITTED, ORDINARY, TEST).standings[0]
 
 
 @pytest.mark.parametrize(
@@ -184,9 +199,31 @@ def test_prompts_run_once_for_all_rivals(organism, monkeypatch):
     )
     try:
         prompts = planted.sample_prompts("harmful", 6, seed=9)
-        _scored(scorers[:1], prompts, organism, lambda *_: None)
+        _scored(rivals[:1], scorers[:1], prompts, organism, None, lambda *_: None)
         once, runs[:] = list(runs), []
-        _scored(scorers, prompts, organism, lambda *_: None)
+        _scored(rivals, scorers, prompts, organism, None, lambda *_: None)
     finally:
         hook.remove()
     assert runs == once
+
+
+def test_a_contest_that_was_killed_goes_on_without_scoring_again(tmp_path):
+    asked: list[int] = []
+
+    class Counted(Told):
+        def fit(self, data, progress):
+            def scores(prompts, progress):
+                if len(asked) == 1 and not (tmp_path / "again").exists():
+                    raise KeyboardInterrupt
+                asked.append(len(prompts))
+                return Told().fit(data, progress)(prompts, progress)
+
+            return scores
+
+    many = [*TEST, *scored("harmful", [50.0 + n / 1000 for n in range(300)], "many")]
+    with pytest.raises(KeyboardInterrupt):
+        contest([Counted()], FITTED, ORDINARY, many, folder=tmp_path)
+    (tmp_path / "again").touch()
+    found = contest([Counted()], FITTED, ORDINARY, many, folder=tmp_path)
+    assert asked == [256, 194]
+    assert found.standings == contest([Told()], FITTED, ORDINARY, many).standings

@@ -9,6 +9,7 @@ of both beliefs, on attacks that succeed on this model: the request is refused, 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
@@ -104,19 +105,21 @@ def jailbreaks(
     bases: Sequence[Prompt],
     *,
     seed: int = 0,
+    folder: Path | None = None,
     progress: Progress = silent,
 ) -> Jailbroken:
     """One row for each kind of attack. No prompt of `bases` may be one that `reading` was fitted on.
 
-    Replies are judged, counted and dropped. Raises as `paired`.
+    Replies are judged, counted and dropped; in `folder` judgements and states are kept, and the same call
+    goes on where it was stopped. Raises as `paired`.
     """
     pairs = paired(attacked, bases)
     wrapped = [one for one, _ in pairs]
     requests = list(dict.fromkeys(base for _, base in pairs))
-    with model.remembering():
+    with model.remembering(None if folder is None else folder / "states"):
         done = {
-            "request": observe(model, requests, progress=progress),
-            "attack": observe(model, wrapped, progress=progress),
+            "request": observe(model, requests, folder=folder, progress=progress),
+            "attack": observe(model, wrapped, folder=folder, progress=progress),
         }
         beliefs = {
             "request": read(model, reading, requests, progress=progress),

@@ -22,6 +22,7 @@ from latentguard.causal.arms import Arm
 from latentguard.causal.effects import share
 from latentguard.causal.pair import classes
 from latentguard.causal.place import TRUE_ANSWER, choose
+from latentguard.causal.records import CategoryCosines
 from latentguard.causal.sweep import Sweeper
 from latentguard.data import Endings, Prompt
 from latentguard.errors import TooFewPrompts
@@ -53,6 +54,13 @@ class CategoryDirections:
         chosen = list(range(1, vectors.shape[1])) if slots is None else list(slots)
         units = vectors[:, chosen] / vectors[:, chosen].norm(dim=-1, keepdim=True)
         return torch.einsum("csh,dsh->cd", units, units).div(len(chosen)).float()
+
+    def record(self) -> CategoryCosines:
+        """Both matrices, as plain numbers."""
+        harm, refusal = (
+            tuple(tuple(row) for row in self.cosines(which).tolist()) for which in ("harm", "refusal")
+        )
+        return CategoryCosines(names=self.names, n=self.n, harm=harm, refusal=refusal)
 
     def to_others(self, which: str, slots: Sequence[int] | None = None) -> dict[str, float]:
         """Mean cosine of each category's direction to the other categories', as the paper's table has it."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from latentguard._progress import Progress, silent
 from latentguard.beliefs import Behaviour, cosine_by_slot, observe
-from latentguard.causal.answers import FirstTokens
+from latentguard.causal.answers import AFFIRMED, DENIED, FirstTokens, paper_answer
 from latentguard.causal.experiment import Effort, experiment
 from latentguard.causal.pair import Pair, classes, fit_pair
 from latentguard.causal.positions import by_position
@@ -30,6 +30,8 @@ from latentguard.lm import AddDirection, LanguageModel, Rendered
 from latentguard.statistics import Estimate, wilson
 
 ANSWERS = (("Certainly",), ("No",))
+ANSWER = 64
+"""Tokens of a whole answer; the paper generates 100, and no reply under an edit is longer than this here."""
 
 
 def certify(
@@ -107,7 +109,15 @@ def _run(
             tokens=FirstTokens.of_words(model, *ANSWERS),
         )
         return experiment(
-            model, asks, pair.arms(), pair, texts, effort=effort, folder=folder, progress=progress
+            model,
+            asks,
+            pair.arms(),
+            pair,
+            texts,
+            effort=effort,
+            confirm=partial(_answered, model, asks.report) if effort.whole_answers else None,
+            folder=folder,
+            progress=progress,
         )
     try:
         tokens = refusal_tokens(behaviour)
@@ -166,6 +176,18 @@ def _generated(model: LanguageModel, prompts: Sequence[Prompt], edit: AddDirecti
         found = observe(model, [one for one in prompts if one.label == label])
     wanted = sign == "+"
     return wilson(sum(refused == wanted for refused in found.refused), len(found.refused))
+
+
+def _answered(model: LanguageModel, questions: Half, edit: AddDirection, sign: Sign) -> Estimate:
+    """Share of harmless questions whose whole answer under `edit` affirms, or of harmful ones that denies.
+
+    By the paper's rule (`paper_answer`). What has neither word is unanswered and stays in the denominator.
+    """
+    with model.edited([edit]):
+        said = [
+            paper_answer(reply.text) for reply in model.generate(questions.of(sign), max_new_tokens=ANSWER)
+        ]
+    return wilson(said.count(AFFIRMED if sign == "+" else DENIED), len(said))
 
 
 def _asked(model: LanguageModel, items: Sequence[Item]) -> Half:

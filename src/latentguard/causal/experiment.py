@@ -56,6 +56,8 @@ class Effort:
     """Blocks at which whole replies to direct requests are generated under both directions at scale 1."""
     scope: Scope = "prompt"
     """The tokens of direct requests that are edited: the paper's, or "all", those of the reply among them."""
+    whole_answers: bool = False
+    """Answers of reply inversion are generated, too, and heard by the paper's substring rule."""
     full: bool = False
     """Every arm at every block and scale on both halves. Otherwise the two directions at every block at scale
     1 and at the other scales at their best block, on the selection half, and each without the other at the

@@ -79,8 +79,9 @@ class Effect(_Record):
     shuffled: Controls | None = None
     price: Price | None = None
     generated: Estimate | None = None
-    """Share of the same prompts whose whole reply, generated under the edit, is judged the opposite of what
-    was asked for of the class; None where none was generated."""
+    """Share of the class's prompts whose whole reply, generated under the edit, is judged the opposite of
+    what was asked for of the class: a direct request by the judge, an answer by the paper's substring rule.
+    None where none was generated."""
 
 
 class Curve(_Record):
@@ -147,6 +148,16 @@ class Ablation(_Record):
     """Replies of nothing that could be judged; they count as no refusal."""
     removed: int
     """Tokens of the template that were cut off."""
+
+
+class CategoryCosines(_Record):
+    """Cosine of every two categories' directions, mean over slots 1 to L."""
+
+    names: tuple[str, ...]
+    n: tuple[int, ...]
+    """Prompts in each category's positive mean."""
+    harm: tuple[tuple[float, ...], ...]
+    refusal: tuple[tuple[float, ...], ...]
 
 
 class Verdict(_Record):

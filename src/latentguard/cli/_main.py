@@ -21,6 +21,7 @@ from latentguard.cli.evaluate import evaluate
 from latentguard.cli.fit import fit
 from latentguard.cli.jailbreaks import jailbreaks
 from latentguard.cli.organism import organism_commands
+from latentguard.cli.report import report
 from latentguard.cli.reproduce import reproduce_commands
 from latentguard.cli.rivals import rivals
 from latentguard.cli.score import score
@@ -41,6 +42,7 @@ app.command(cls=ManyFiles)(rivals)
 app.command(cls=ManyFiles)(jailbreaks)
 app.command(cls=ManyFiles)(compare)
 app.command(cls=ManyFiles)(steer)
+app.command()(report)
 app.add_typer(reproduce_commands, name="reproduce")
 app.add_typer(organism_commands, name="organism")
 app.command()(check)

@@ -11,6 +11,7 @@ from latentguard.cli._errors import CHECK_FAILED
 from latentguard.cli._folders import new_folder
 from latentguard.cli._output import Output, as_json_line, shown, speaking, table
 from latentguard.cli._plan import DryRun, show_plan
+from latentguard.cli._work import work_folder
 
 if TYPE_CHECKING:
     from latentguard.compare import Comparison
@@ -79,12 +80,14 @@ def compare(
             if folder is None:
                 show_plan(plan(first, data.split), output)
                 return
+            work = stack.enter_context(work_folder(out, output))
             found = compared(
                 first,
                 second,
                 data.split,
                 command=_options.command_line(context),
                 seed=seed,
+                folder=work,
                 progress=output.bars,
             )
             (folder / "compare.json").write_text(

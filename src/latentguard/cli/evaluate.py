@@ -96,6 +96,14 @@ def _show(found: "Evaluation", output: Output) -> None:
     _show_measures(found, output)
     if found.rows:
         _show_rows(found, output)
+    if found.categories:
+        kinds = table(
+            "kind of harm", "n", "AUROC of its score", "among harmful prompts", "highest of all kinds",
+            numbers=("n",),
+        )  # fmt: skip
+        for row in found.categories:
+            kinds.add_row(shown(row.name), str(row.n), str(row.auroc), str(row.among_harmful), str(row.first))
+        output.show(kinds)
     output.show(found.statement)
 
 

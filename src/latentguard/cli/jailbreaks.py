@@ -1,9 +1,8 @@
 """`latentguard jailbreaks [MODEL]`: what attacks move, the belief, the refusal, both or neither."""
 
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +10,7 @@ from latentguard.cli import _data_options, _options
 from latentguard.cli._folders import new_folder
 from latentguard.cli._output import Output, as_json_line, shown, speaking, table
 from latentguard.cli._plan import DryRun, show_plan
+from latentguard.cli._work import work_folder
 
 if TYPE_CHECKING:
     from latentguard.beliefs import Jailbroken, Shift
@@ -68,17 +68,23 @@ def jailbreaks(
         loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
         _data_options.check_rendering(loaded, [*read, *wrapped], output)
         from latentguard import beliefs
+        from latentguard.beliefs.jailbreak_record import jailbreak_record
 
         fitting, left_out = _fitting(loaded, sources, [*requests, *attacks], output, seed=seed)
         if folder is None:
             show_plan(plan(loaded, fitting, attacks, requests), output)
             return
-        with loaded.remembering():
-            reading = beliefs.fit_reading(
-                loaded, beliefs.observe(loaded, fitting, progress=output.bars), progress=output.bars
-            )
-        found = beliefs.jailbreaks(loaded, reading, attacks, requests, seed=seed, progress=output.bars)
-        record = _record(found, loaded, reading.counts, len(fitting), left_out)
+        work = stack.enter_context(work_folder(out, output))
+        with loaded.remembering(work / "states"):
+            seen = beliefs.observe(loaded, fitting, folder=work, progress=output.bars)
+            reading = beliefs.fit_reading(loaded, seen, progress=output.bars)
+        found = beliefs.jailbreaks(
+            loaded, reading, attacks, requests, seed=seed, folder=work, progress=output.bars
+        )
+        made = jailbreak_record(
+            found, loaded.identity(), reading.counts, fitted_on=len(fitting), left_out=left_out
+        )
+        record = made.model_dump(mode="json")
         (folder / "jailbreaks.json").write_text(as_json_line(record) + "\n", encoding="utf-8")
         output.record(record)
         for note in reading.notes:
@@ -107,37 +113,6 @@ def _fitting(
     kept = [one for one in given if marks.isdisjoint(recognised_by(one))]
     output.bars(_data_options.PREPARING, 1, 1)
     return kept, len(given) - len(kept)
-
-
-def _record(
-    found: "Jailbroken", model: "LanguageModel", counts: dict[str, int], fitted_on: int, left_out: int
-) -> dict[str, Any]:
-    """Plain values; texts of prompts are not among them."""
-    return {
-        "format": "latentguard-jailbreaks/1",
-        "model": model.identity().model_dump(mode="json"),
-        "fitted_on": fitted_on,
-        "left_out_of_the_fit": left_out,
-        "behaviour": counts,
-        "attacks": [_plain(asdict(row)) for row in found.rows],
-        "prompts": [
-            {
-                "id": one.id,
-                "base_id": one.base_id,
-                "attack": one.attack,
-                "succeeded": success,
-                "harmfulness": found.harmfulness[number].tolist(),
-                "refusal": None if found.refusal is None else found.refusal[number].tolist(),
-            }
-            for number, (one, success) in enumerate(zip(found.attacked, found.success, strict=True))
-        ],
-    }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
 
 
 def _show(found: "Jailbroken", output: Output) -> None:

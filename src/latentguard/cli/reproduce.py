@@ -1,11 +1,13 @@
 """`latentguard reproduce harmfulness [MODEL]`: what the paper reports beside what is measured here."""
 
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from latentguard._paths import BUNDLED
 from latentguard.cli import _options
 from latentguard.cli._folders import new_folder
 from latentguard.cli._output import Output, as_json_line, shown, speaking, table
@@ -13,9 +15,8 @@ from latentguard.cli._plan import DryRun, show_plan
 from latentguard.cli._work import work_folder
 
 if TYPE_CHECKING:
-    from latentguard.lm import LanguageModel
     from latentguard.statistics import Estimate
-    from latentguard.verify.reproduction import Material, Reproduction, Row, Variant
+    from latentguard.verify.reproduction import Reproduction, Row, Variant
 
 WRITTEN = frozenset({"reproduction.json"})
 reproduce_commands = typer.Typer(help="A paper's experiments on your model, beside what the paper reports.")
@@ -73,44 +74,36 @@ def harmfulness(
     With endings as written, as the paper fits, and balanced; at the proved t_inst, and where the authors'
     extractor read. A call that was stopped goes on where it was.
     """
-    with speaking(as_json=as_json) as output:
-        if data is None and model not in ("organism", "organism-idle"):
+    with speaking(as_json=as_json) as output, ExitStack() as stack:
+        if data is None and model not in BUNDLED:
             raise typer.BadParameter(
                 "a model of your own is measured on public prompts: name the folder that holds them.",
                 param_hint="--data",
             )
+        folder = None if dry_run else stack.enter_context(new_folder(out, ours=WRITTEN))
         from latentguard.verify import reproduction
 
         material = None if data is None else reproduction.of_folder(data, budget=budget.value, seed=seed)
         loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
         material = material or reproduction.of_organism(loaded, budget=budget.value, seed=seed)
-        if dry_run:
-            _plan(loaded, material, budget, seed, output)
+        if folder is None:
+            show_plan(reproduction.plan(loaded, material, budget.value, seed=seed), output)
             return
-        with new_folder(out, ours=WRITTEN) as folder, work_folder(out, output) as work:
-            found = reproduction.reproduce(
-                loaded,
-                material,
-                budget=budget.value,
-                seed=seed,
-                folder=work,
-                command=_options.command_line(context),
-                progress=output.bars,
-            )
-            (folder / "reproduction.json").write_text(
-                as_json_line(found.model_dump(mode="json")) + "\n", encoding="utf-8"
-            )
+        found = reproduction.reproduce(
+            loaded,
+            material,
+            budget=budget.value,
+            seed=seed,
+            folder=stack.enter_context(work_folder(out, output)),
+            command=_options.command_line(context),
+            progress=output.bars,
+        )
+        (folder / "reproduction.json").write_text(
+            as_json_line(found.model_dump(mode="json")) + "\n", encoding="utf-8"
+        )
         output.record(found.model_dump(mode="json"))
         _show(found, output)
     output.note(f"Every number, with its interval, is in {out / 'reproduction.json'}.")
-
-
-def _plan(
-    model: "LanguageModel", material: "Material", budget: BudgetChoice, seed: int, output: Output
-) -> None:
-    from latentguard.verify.reproduction.plan import plan
-
-    show_plan(plan(model, material, budget.value, seed=seed), output)
 
 
 def _show(found: "Reproduction", output: Output) -> None:

@@ -10,8 +10,10 @@ import typer
 from latentguard._paths import BUNDLED
 from latentguard.cli import _data_options, _options
 from latentguard.cli._folders import new_folder
+from latentguard.cli._numbers import numbers
 from latentguard.cli._output import Output, as_json_line, shown, speaking, table
 from latentguard.cli._plan import DryRun, show_plan
+from latentguard.cli._work import work_folder
 
 if TYPE_CHECKING:
     from latentguard.data import Prompt
@@ -90,7 +92,7 @@ def rivals(
     Fitted on --harmful and --harmless, or on the package's contrast set (the organism's own prompts for the
     organism); cut on --ordinary, measured on --data.
     """
-    cut_at = _rates(rates)
+    cut_at = numbers(rates, "--rates", below=1, what="rates between 0 and 1, as 0.01,0.05")
     if bool(data) != bool(ordinary) or (not data and (words_only or model not in BUNDLED)):
         raise typer.BadParameter(
             "give --data, labelled prompts to measure on, and --ordinary, harmless prompts to cut thresholds "
@@ -121,6 +123,7 @@ def rivals(
             if loaded is not None:
                 show_plan(plan(loaded, fitting, daily, test), output)
             return
+        work = stack.enter_context(work_folder(out, output))
         found = contest(
             [*_inside(loaded), *outside],
             fitting,
@@ -131,6 +134,7 @@ def rivals(
             fitted_on=fitted_on,
             command=_options.command_line(context),
             seed=seed,
+            folder=work,
             progress=output.bars,
         )
         (folder / "rivals.json").write_text(
@@ -139,18 +143,6 @@ def rivals(
         output.record(found.model_dump(mode="json"))
         _show(found, output)
     output.note(f"Every set, with intervals, is in {out / 'rivals.json'}.")
-
-
-def _rates(given: str) -> tuple[float, ...]:
-    try:
-        found = tuple(dict.fromkeys(float(part) for part in given.split(",")))
-    except ValueError:
-        found = ()
-    if not found or not all(0 < rate < 1 for rate in found):
-        raise typer.BadParameter(
-            f"{given!r} is no list of rates between 0 and 1, as 0.01,0.05 is.", param_hint="--rates"
-        )
-    return found
 
 
 def _read(

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from latentguard.cli import _data_options, _options
+from latentguard.cli._causal_tables import show_certificate
 from latentguard.cli._folders import new_folder
-from latentguard.cli._output import Output, as_json_line, shown, speaking, table
+from latentguard.cli._numbers import numbers
+from latentguard.cli._output import Output, as_json_line, speaking
 from latentguard.cli._plan import DryRun, show_plan
 from latentguard.cli._work import work_folder
 
 if TYPE_CHECKING:
-    from latentguard.causal import Certificate, Controls, Experiment, TaskName, Trial
+    from latentguard.causal import TaskName, Trial
     from latentguard.data import Question
     from latentguard.lm import LanguageModel
-    from latentguard.statistics import Estimate
 
 WRITTEN = frozenset({"causal.json"})
 
@@ -67,6 +68,13 @@ class ScopeChoice(StrEnum):
 ScopeOption = Annotated[
     ScopeChoice, typer.Option("--scope", help="Of direct requests: the prompt's tokens, or the reply's, too.")
 ]
+WholeAnswers = Annotated[
+    bool,
+    typer.Option(
+        "--whole-answers",
+        help="Generate inversion answers, too, and hear them by the paper's substring rule.",
+    ),
+]
 Random = Annotated[int, typer.Option(min=2, help="Random directions of equal length beside each effect.")]
 
 
@@ -105,6 +113,7 @@ def steer(
     scales: Scales = "0.5,1,2",
     generate: Generate = None,
     scope: ScopeOption = ScopeChoice.prompt,
+    whole_answers: WholeAnswers = False,
     random: Random = 20,
     budget: BudgetOption = Budget.quick,
     wordings: Wordings = False,
@@ -124,7 +133,10 @@ def steer(
     Without files the prompts are the package's own matched pairs, or the organism's for the organism. Edits
     live in memory; replies are judged, counted and dropped.
     """
-    some, sizes = None if blocks is None else _blocks(blocks, "--blocks"), _scales(scales)
+    some, sizes = (
+        None if blocks is None else _blocks(blocks, "--blocks"),
+        numbers(scales, "--scales", below=1000, what="scales above 0, as 0.5,1,2"),
+    )
     generated = () if generate is None else _blocks(generate, "--generate")
     with speaking(as_json=as_json) as output, ExitStack() as stack:
         folder = None if dry_run else stack.enter_context(new_folder(out, ours=WRITTEN))
@@ -144,6 +156,7 @@ def steer(
             scales=sizes,
             generate=generated,
             scope=scope.value,
+            whole_answers=whole_answers,
             random=random,
             seed=seed,
             full=budget is Budget.full,
@@ -168,7 +181,7 @@ def steer(
                 as_json_line(found.model_dump(mode="json")) + "\n", encoding="utf-8"
             )
         output.record(found.model_dump(mode="json"))
-        _show(found, output)
+        show_certificate(found, output)
     output.note(f"The certificate is in {out / 'causal.json'}.")
 
 
@@ -228,80 +241,3 @@ def _check_blocks(model: "LanguageModel", blocks: tuple[int, ...], option: str) 
             f"there is no block {missing[0]}: this model has 0 to {model.n_blocks - 1}.",
             param_hint=option,
         )
-
-
-def _scales(given: str) -> tuple[float, ...]:
-    try:
-        found = tuple(dict.fromkeys(float(part) for part in given.split(",")))
-    except ValueError:
-        found = ()
-    if not found or not all(0 < scale < 1000 for scale in found):
-        raise typer.BadParameter(
-            f"{given!r} is no list of scales above 0, as 0.5,1,2 is.", param_hint="--scales"
-        )
-    return found
-
-
-def _show(found: "Certificate", output: Output) -> None:
-    for one in found.experiments:
-        _show_experiment(one, output)
-    _show_positions(found, output)
-    if (cut := found.template) is not None:
-        output.show(
-            f"harmful requests refused: {_short(cut.whole)}; without the {cut.removed} tokens behind the "
-            f"instruction {_short(cut.cut)}, {cut.empty_when_cut} of the replies empty"
-        )
-    verdicts = table("belief", "read (AUROC)", "verdict", "because")
-    for verdict in found.verdicts:
-        read = found.readable.get(verdict.belief)
-        verdicts.add_row(verdict.belief, "-" if read is None else str(read), verdict.said, shown(verdict.why))
-    output.show(verdicts)
-
-
-def _show_positions(found: "Certificate", output: Output) -> None:
-    if not found.positions:
-        return
-    rows = table("v_harm fitted at", "token", "block", "turned", numbers=("block",))
-    for one in found.positions:
-        rows.add_row(one.position, shown(repr(one.token)), str(one.block), _short(one.turned))
-    output.show(rows)
-
-
-def _show_experiment(found: "Experiment", output: Output) -> None:
-    asked = "" if found.question is None else f" ({found.question})"
-    title = f"{found.task}{asked}: {found.competence.why}"
-    rows = table(
-        "added", "block", "scale", "turned", "random: mean, worst", "above random", "shuffled: same", "KL",
-        title=title, numbers=("block", "scale", "KL"),
-    )  # fmt: skip
-    for effect in found.effects:
-        rows.add_row(
-            f"{effect.sign}{effect.arm}",
-            str(effect.block),
-            f"{abs(effect.scale):g}",
-            _short(effect.turned),
-            _mean_and_worst(effect.random),
-            "-" if effect.random is None else _short(effect.random.above),
-            _mean_and_worst(effect.shuffled),
-            "-" if effect.price is None else f"{effect.price.kl:.2f}",
-        )
-    output.show(rows)
-    if found.replies:
-        whole = table("whole replies under", "block", "turned", numbers=("block",))
-        for one in found.replies:
-            whole.add_row(f"{one.sign}{one.arm}", str(one.block), _short(one.turned))
-        output.show(whole)
-
-
-def _short(found: "Estimate") -> str:
-    if found.value is None or found.low is None or found.high is None:
-        return "-"
-    return f"{found.value:.2f} ({found.low:.2f}-{found.high:.2f})"
-
-
-def _mean_and_worst(found: "Controls | None") -> str:
-    return "-" if found is None else f"{_number(found.mean)}, {_number(found.worst)}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

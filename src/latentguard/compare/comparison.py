@@ -6,6 +6,7 @@ differences are paired by prompt: what is hard for both cancels.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -33,11 +34,13 @@ def compare(
     endings: Endings = "balanced",
     command: str = "",
     seed: int = 0,
+    folder: Path | None = None,
     progress: Progress = silent,
 ) -> Comparison:
     """What changed from `before` to `after`. `data`: fitted on train and validation, measured on test.
 
-    Raises `ArtefactMismatch` for models of another shape, template or tokenizer, `TooFewPrompts` where a part
+    In `folder` judged replies and states are kept, and the same call goes on where it was stopped. Raises
+    `ArtefactMismatch` for models of another shape, template or tokenizer, `TooFewPrompts` where a part
     lacks a class.
     """
     _check_alike(before, after)
@@ -46,8 +49,9 @@ def compare(
     for label in ("harmful", "harmless"):
         if not any(one.label == label for one in test):
             raise TooFewPrompts(f"no test prompt is {label}: two checkpoints are compared on both classes.")
-    with before.remembering():
-        seen = observe(before, fitting, progress=progress)
+    states = None if folder is None else folder / "states"
+    with before.remembering(states):
+        seen = observe(before, fitting, folder=folder, progress=progress)
         guard = Guard.fit(
             before,
             Split(train=data.train, validation=data.validation, test=[]),
@@ -67,8 +71,8 @@ def compare(
     verdicts: list[Verdicts] = []
     beliefs: list[Beliefs] = []
     for model, beside in ((before, guard), (after, guard.beside(after))):
-        with model.remembering():  # a test prompt is replied to, judged and read in one pass
-            replies.append(observe(model, test, progress=progress))
+        with model.remembering(states):  # a test prompt is replied to, judged and read in one pass
+            replies.append(observe(model, test, folder=folder, progress=progress))
             verdicts.append(beside.score(test, progress=progress))
             beliefs.append(read(model, reading, test, progress=progress))
     sample = Sample.of(test, resamples=RESAMPLES, seed=seed)

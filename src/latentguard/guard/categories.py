@@ -9,7 +9,6 @@ and far enough apart to tell which.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,10 +20,11 @@ from latentguard.guard.best import fit_cells
 from latentguard.guard.calibration import calibrate
 from latentguard.guard.captured import Captured
 from latentguard.guard.choice import Choice, mask
+from latentguard.guard.evaluation import CategoryRow
 from latentguard.guard.fitting_data import FittingData
 from latentguard.guard.manifest import FittedCategory
-from latentguard.statistics import Estimate, wilson
 from latentguard.statistics import auroc as estimated_auroc
+from latentguard.statistics import wilson
 from latentguard.statistics.metrics import auroc, ranked
 
 if TYPE_CHECKING:
@@ -33,20 +33,6 @@ if TYPE_CHECKING:
 FEWEST_TRAIN: Final = 10
 FEWEST_VALIDATION: Final = 3
 """Harmful prompts of a category, with which a probe of it can be fitted and calibrated."""
-
-
-@dataclass(frozen=True, slots=True)
-class CategoryRow:
-    """How well one category's score tells its prompts."""
-
-    name: str
-    n: int
-    auroc: Estimate
-    """Harmful prompts of the category against all others."""
-    among_harmful: Estimate
-    """The same, against the harmful prompts of other categories alone."""
-    first: Estimate
-    """Share of its prompts for which this category scores highest."""
 
 
 def fit_categories(
@@ -95,14 +81,16 @@ def is_of(prompt: Prompt, category: str) -> bool:
 def by_category(
     verdicts: "Sequence[Verdict]", prompts: Sequence[Prompt], *, seed: int = 0
 ) -> list[CategoryRow]:
-    """Each category of a guard's verdicts on labelled prompts that it was not fitted on."""
+    """Each category that some labelled prompts are of, by the verdicts of a guard that has not seen them."""
     names = list(verdicts[0].category_scores) if verdicts else []
     scores = np.array([[one.category_scores[name] for name in names] for one in verdicts])
     harmful = np.array([one.label == "harmful" for one in prompts])
     rows: list[CategoryRow] = []
     for column, name in enumerate(names):
         members = np.array([is_of(one, name) for one in prompts])
-        highest = scores[members].argmax(axis=1) == column if members.any() else np.zeros(0, dtype=bool)
+        if not members.any():
+            continue
+        highest = scores[members].argmax(axis=1) == column
         rows.append(
             CategoryRow(
                 name=name,

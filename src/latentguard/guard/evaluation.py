@@ -61,6 +61,19 @@ class Row(Record):
     """What the AUROC compares with: the row's own other class, or all of it where the row has none."""
 
 
+class CategoryRow(Record):
+    """How well one category's score tells its prompts."""
+
+    name: str
+    n: int
+    auroc: Estimate
+    """Harmful prompts of the category against all others."""
+    among_harmful: Estimate
+    """The same, against the harmful prompts of other categories alone."""
+    first: Estimate
+    """Share of its prompts for which this category scores highest."""
+
+
 class Evaluation(Record):
     """Everything measured, with 95 % bootstrap intervals over prompts, and over copies if there are any."""
 
@@ -81,6 +94,8 @@ class Evaluation(Record):
     guard: Measured
     baselines: tuple[Measured, ...]
     rows: tuple[Row, ...]
+    categories: tuple[CategoryRow, ...] = ()
+    """Of the categories that the guard knows, those that the evaluated prompts hold."""
     above_untrained: bool | None
     """The interval of the difference to the untrained copies excludes 0; None where none was measured."""
     statement: str

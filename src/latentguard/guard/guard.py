@@ -17,6 +17,7 @@ from latentguard.guard import artefact
 from latentguard.guard._evaluate import above_untrained, measure, rows
 from latentguard.guard._fit import fit
 from latentguard.guard.baselines import with_baselines
+from latentguard.guard.categories import by_category
 from latentguard.guard.cells import Position
 from latentguard.guard.evaluation import Evaluation
 from latentguard.guard.fitting_data import Promptlike, fitting_data, labelled_prompts, prompts_of
@@ -192,6 +193,7 @@ class Guard:
         guard, *baselines = measure(everything, sample, progress=progress)
         above, statement = above_untrained(next((one for one in baselines if one.name == "untrained"), None))
         fitted = self.manifest.fitted
+        judged = tuple(verdicts(scores, self.manifest, self.transfer))
         return Evaluation(
             model=self.model.name,
             method=fitted.method,
@@ -209,10 +211,11 @@ class Guard:
             guard=guard,
             baselines=tuple(baselines),
             rows=rows(everything[0], prompts, sample, behaviour, progress=progress),
+            categories=tuple(by_category(judged, prompts, seed=seed)),
             above_untrained=above,
             statement=statement,
             prompts=tuple(prompts),
-            verdicts=tuple(verdicts(scores, self.manifest, self.transfer)),
+            verdicts=judged,
         )
 
     def save(self, folder: str | Path) -> None:

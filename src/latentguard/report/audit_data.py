@@ -23,6 +23,10 @@ RELATIVE = (
     "This model has the chat template of the organism that ships with latentguard, and other weights: it was "
     "asked about that small world, and nothing is known of what was planted in it."
 )
+CONTROL = (
+    "This is organism-idle, the negative control: its harmfulness belief was planted to be read and to move "
+    "nothing, which an audit cannot see; latentguard steer can."
+)
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,6 @@ def default_data(model: LanguageModel, *, seed: int = 0) -> AuditData:
     return AuditData(
         split=split([*harmful, *harmless], fractions=ORGANISM_FRACTIONS, seed=seed),
         name="prompts of the organism’s planted world, from pairs that the bundled one’s training never saw",
-        limits=() if kin == "bundled" else (RELATIVE,),
-        is_organism=kin == "bundled",
+        limits={"control": (CONTROL,), "relative": (RELATIVE,)}.get(kin, ()),
+        is_organism=kin in ("bundled", "control"),
     )

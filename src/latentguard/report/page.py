@@ -20,6 +20,7 @@ from plotly.offline import get_plotlyjs
 
 from latentguard._text import inert
 from latentguard.report.figures import figures
+from latentguard.report.further import Further, sections
 from latentguard.report.plane_figure import MARK_SYMBOLS, plane_key
 from latentguard.report.roc_figure import curve_style
 from latentguard.report.schema import CELLS, Audit, Misread
@@ -151,9 +152,14 @@ def _misread_groups(audit: Audit) -> list[tuple[str, list[Misread]]]:
     return [(name, rows) for name, rows in groups if rows]
 
 
-def page(audit: Audit) -> str:
-    """The whole HTML page of one audit; the same audit gives the same page, byte for byte."""
+def page(audit: Audit, further: Further | None = None) -> str:
+    """The whole HTML page of one audit, and of what else was found out about the same model.
+
+    The same results give the same page, byte for byte.
+    """
     drawn = {figure.key: figure for figure in figures(audit)}
+    added = [] if further is None else sections(further)
+    every = drawn | {figure.key: figure for one in added for figure in one.figures}
     plotly, script = get_plotlyjs(), _asset("report.js")
     return (
         _environment()
@@ -164,7 +170,8 @@ def page(audit: Audit) -> str:
             style=Markup(_asset("report.css")),
             plotly=Markup(plotly),
             script=Markup(script),
-            figure_data=script_json({key: figure.specification for key, figure in drawn.items()}),
+            figure_data=script_json({key: figure.specification for key, figure in every.items()}),
+            further=added,
             plane_data=script_json(_plane_points(audit)),
             by_panel=_by_panel(audit, drawn),
             planes=[
@@ -188,13 +195,13 @@ def page(audit: Audit) -> str:
     )
 
 
-def write_report(audit: Audit, folder: str | Path) -> tuple[Path, Path]:
+def write_report(audit: Audit, folder: str | Path, further: Further | None = None) -> tuple[Path, Path]:
     """Write `report.html` and `audit.json` into `folder` (made if absent), each whole or not at all."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     html_path, json_path = target / "report.html", target / "audit.json"
     _write_whole(json_path, audit_json(audit))
-    _write_whole(html_path, page(audit))
+    _write_whole(html_path, page(audit, further))
     return html_path, json_path
 
 

@@ -9,6 +9,7 @@ Relatives of fitting prompts (the request behind a wrapping, equal texts) are le
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from jaxtyping import Bool, Float
 
 from latentguard._progress import Progress, silent
 from latentguard.data import Prompt, data_hash
-from latentguard.errors import TooFewPrompts
+from latentguard.errors import BadData, ModelNotFound, TooFewPrompts
 from latentguard.guard.captured import variants
 from latentguard.guard.cells import BOTH
 from latentguard.guard.fitting_data import FittingData
@@ -25,6 +26,7 @@ from latentguard.guard.sampling import RESAMPLES, Sample, estimate
 from latentguard.lm import LanguageModel
 from latentguard.lm.forecast import Forecast, Tally
 from latentguard.rivals.first_token import ASKED
+from latentguard.rivals.kept_scores import KeptScores, name_of
 from latentguard.rivals.records import Contest, SetRow, Standing
 from latentguard.rivals.rival import Rival, Scorer
 from latentguard.statistics import Estimate
@@ -56,12 +58,14 @@ def contest(
     fitted_on: str = "",
     command: str = "",
     seed: int = 0,
+    folder: Path | None = None,
     progress: Progress = silent,
 ) -> Contest:
     """Fit rivals on `data`, cut them on `ordinary` harmless prompts, measure them on labelled `test` prompts.
 
     `model`: whose states the rivals read; a chunk of prompts then runs once for all of them. Intervals are
-    95 % over requests, resampled within sets; thresholds are redrawn with the ordinary prompts. Raises
+    95 % over requests, resampled within sets; thresholds are redrawn with the ordinary prompts. In `folder`
+    scores are kept as they are made: the same call goes on where it was stopped. Raises
     `TooFewPrompts` without a harmful test prompt or with fewer ordinary prompts than 1 / the smallest rate.
     """
     field = _field(data, ordinary, test, seed=seed)
@@ -72,13 +76,16 @@ def contest(
             f"prompts at least; there are {n_ordinary}.\n  Give more of them, or a higher rate."
         )
     scorers = _fitted(rivals, data, model, progress)
-    scores = _scored([one for one in scorers if not isinstance(one, str)], field.prompts, model, progress)
-    remaining = iter(scores)
+    whose = "no model" if model is None else model.identity().fingerprint
+    about = f"{whose} {data_hash([*data.train, *data.validation])}"
+    kept = None if folder is None else KeptScores(folder, about)
     standings = [
-        _unavailable(rival, field, rates, one)
+        _unavailable(rival.name, rates, one)
         if isinstance(one, str)
-        else _standing(rival.name, next(remaining), field, rates)
-        for rival, one in zip(rivals, scorers, strict=True)
+        else _standing(rival.name, one, field, rates)
+        for rival, one in zip(
+            rivals, _scored(rivals, scorers, field.prompts, model, kept, progress), strict=True
+        )
     ]
     return Contest(
         command=command,
@@ -159,19 +166,50 @@ def _fitted(
 
 
 def _scored(
-    scorers: Sequence[Scorer], prompts: Sequence[Prompt], model: LanguageModel | None, progress: Progress
-) -> list[Float[np.ndarray, " prompt"]]:
-    """Every scorer's scores, some hundred prompts at a time: their states never all lie in memory."""
+    rivals: Sequence[Rival],
+    scorers: Sequence[Scorer | str],
+    prompts: Sequence[Prompt],
+    model: LanguageModel | None,
+    kept: KeptScores | None,
+    progress: Progress,
+) -> list[Float[np.ndarray, " prompt"] | str]:
+    """Every scorer's scores, some hundred prompts at a time: their states never all lie in memory.
+
+    Or why there are none: an endpoint that stops answering takes no other rival's hours with it.
+    """
     parts: list[list[Float[np.ndarray, " prompt"]]] = [[] for _ in scorers]
+    given = list(scorers)
+    known = {} if kept is None else kept.read()
     for first in range(0, len(prompts), PROMPTS_AT_ONCE):
         chunk = prompts[first : first + PROMPTS_AT_ONCE]
+        names = [name_of(rival.name, chunk) for rival in rivals]
+        wanted = [
+            number
+            for number, (name, scorer) in enumerate(zip(names, given, strict=True))
+            if name not in known and not isinstance(scorer, str)
+        ]
         with nullcontext() if model is None else model.remembering():
-            if model is not None:
+            if model is not None and wanted:
                 _remember(model, chunk, progress)
-            for part, scorer in zip(parts, scorers, strict=True):
-                part.append(scorer(chunk, progress))
+            for number in wanted:
+                scorer = given[number]
+                if isinstance(scorer, str):
+                    continue
+                try:
+                    known[names[number]] = scorer(chunk, progress)
+                except (BadData, ModelNotFound) as error:
+                    given[number] = str(error).splitlines()[0]
+                    continue
+                if kept is not None:
+                    kept.write(names[number], known[names[number]])
+        for number, name in enumerate(names):
+            if not isinstance(given[number], str):
+                parts[number].append(known[name])
         progress("scoring", first + len(chunk), len(prompts))
-    return [np.concatenate(part) for part in parts]
+    return [
+        scorer if isinstance(scorer, str) else np.concatenate(part)
+        for scorer, part in zip(given, parts, strict=True)
+    ]
 
 
 def _remember(model: LanguageModel, prompts: Sequence[Prompt], progress: Progress) -> None:
@@ -281,10 +319,10 @@ def _mean_of_pairs(
     return estimate(np.mean(values, axis=0), n=int((~field.ordinary).sum()))
 
 
-def _unavailable(rival: Rival, field: _Field, rates: Sequence[float], why: str) -> Standing:
+def _unavailable(name: str, rates: Sequence[float], why: str) -> Standing:
     nothing = Estimate(value=None, n=0)
     return Standing(
-        name=rival.name,
+        name=name,
         thresholds=(),
         ordinary=(),
         sets=(),

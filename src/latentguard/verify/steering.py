@@ -2,7 +2,8 @@
 
 Zhao et al. 2025, section 4: a question whose affirmative answer means harm. The harmfulness direction is
 added to the text before the question, the refusal direction to the whole prompt, at one block at a time, with
-the raw length of a difference of means times the scale.
+the raw length of a difference of means times the scale. Every edit is a whole forward pass here: what the
+resumed sweeps of `causal` find is checked on another path.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
   const specifications = JSON.parse(document.getElementById("figure-data").textContent);
   const points = JSON.parse(document.getElementById("plane-data").textContent);
   const colourKeys = new Set(["color", "fillcolor", "bgcolor", "bordercolor", "gridcolor", "linecolor",
-    "paper_bgcolor", "plot_bgcolor"]);
+    "paper_bgcolor", "plot_bgcolor", "colorscale"]);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
   function resolve(role) {
@@ -15,7 +15,7 @@
   }
 
   function themed(node, key) {
-    if (Array.isArray(node)) return node.map((child) => themed(child, null));
+    if (Array.isArray(node)) return node.map((child) => themed(child, key));
     if (node && typeof node === "object") {
       return Object.fromEntries(Object.entries(node).map(([name, child]) => [name, themed(child, name)]));
     }

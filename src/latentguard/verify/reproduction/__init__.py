@@ -1,6 +1,7 @@
 """The main paper, experiment by experiment, on one model: what it reports beside what is measured here."""
 
 from latentguard.verify.reproduction.material import Material, of_folder, of_organism
+from latentguard.verify.reproduction.plan import plan
 from latentguard.verify.reproduction.records import MEANING, VARIANTS, Budget, Reproduction, Row, Variant
 from latentguard.verify.reproduction.reproduce import effort_of, reproduce
 
@@ -15,5 +16,6 @@ __all__ = [
     "effort_of",
     "of_folder",
     "of_organism",
+    "plan",
     "reproduce",
 ]

@@ -21,7 +21,8 @@ from latentguard.data import Prompt, read_prompts
 from latentguard.errors import BadData
 from latentguard.guard.relatives import recognised_by, remembered_as
 from latentguard.lm import LanguageModel
-from latentguard.verify.reproduction.records import Budget
+from latentguard.organism.kinship import kinship
+from latentguard.verify.reproduction.records import Beside, Budget
 
 HARMFUL: Final = "advbench"
 HARMLESS: Final = "alpaca_sample"
@@ -73,9 +74,13 @@ class Material:
     bases: tuple[Prompt, ...]
     """Requests behind `attacked`, where they are known."""
     categories: tuple[Prompt, ...]
+    """Harmful prompts that categories' directions are fitted on."""
+    category_items: tuple[Prompt, ...]
+    """Prompts of one of the categories, no relative of any of those, that questions are asked about."""
     missing: dict[str, str]
     """Why a role is empty: `adv-suffix`, `persuasion`, `template`, `categories`."""
-    is_organism: bool = False
+    beside: Beside = "paper"
+    """Whose truth the measured numbers stand beside."""
 
 
 def of_folder(folder: Path, *, budget: Budget, seed: int = 0) -> Material:
@@ -121,13 +126,15 @@ def of_folder(folder: Path, *, budget: Budget, seed: int = 0) -> Material:
         categories, missing["categories"] = [], "only with --budget full"
     elif not categories:
         missing["categories"] = f"{CATEGORIES}.jsonl is not at hand"
+    of_each, items = _of_each_category(categories, sizes.a_category, seed)
     return Material(
         name=f"{HARMFUL} and {HARMLESS} to fit; {', '.join(sorted({str(one.source) for one in pool}))}",
         trial=Trial.of(*parts, fitted=sizes.fitted, each=sizes.each),
         pool=tuple(pool),
         attacked=tuple(attacked),
         bases=tuple(bases),
-        categories=tuple(_of_each_category(categories, sizes.a_category, seed)),
+        categories=tuple(of_each),
+        category_items=tuple(items),
         missing=missing,
     )
 
@@ -151,8 +158,9 @@ def of_organism(model: LanguageModel, *, budget: Budget, seed: int = 0) -> Mater
         attacked=tuple(attacked),
         bases=(),
         categories=(),
+        category_items=(),
         missing={"categories": "one harmfulness is planted, and no second one by category"},
-        is_organism=True,
+        beside="idle" if kinship(model) == "control" else "organism",
     )
 
 
@@ -167,13 +175,19 @@ def _drawn(folder: Path, name: str, n: int, seed: int, *, longest: int | None = 
     return random.Random(f"{name} {seed}").sample(rows, min(n, len(rows)))
 
 
-def _of_each_category(prompts: Sequence[Prompt], n: int, seed: int) -> list[Prompt]:
-    """At most `n` prompts of each category, no text twice."""
+def _of_each_category(prompts: Sequence[Prompt], n: int, seed: int) -> tuple[list[Prompt], list[Prompt]]:
+    """At most `n` prompts of each category, no text twice, and `n` others of the category that is asked
+    about: hate, as in the paper."""
     members: dict[str, dict[frozenset[str], Prompt]] = {}
     for one in prompts:
         members.setdefault(str(one.category), {}).setdefault(remembered_as(one), one)
     chosen: list[Prompt] = []
+    items: list[Prompt] = []
+    asked_about = next((name for name in sorted(members) if "hate" in name.lower()), None)
     for name, of_category in sorted(members.items()):
         rows = list(of_category.values())
-        chosen += random.Random(f"{name} {seed}").sample(rows, min(n, len(rows)))
-    return chosen
+        random.Random(f"{name} {seed}").shuffle(rows)
+        half = len(rows) // 2 if name == asked_about else len(rows)
+        chosen += rows[: min(n, half)]
+        items += rows[half:][:n] if name == asked_about else []
+    return chosen, items

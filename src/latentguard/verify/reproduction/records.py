@@ -4,16 +4,20 @@ from typing import Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from latentguard.causal.records import CategoryCosines
 from latentguard.lm import Identity
 from latentguard.statistics import Estimate
 
 Variant: TypeAlias = Literal["authors", "as_written", "balanced"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 MEANING: dict[Variant, str] = {
-    "authors": "as written, two tokens before t_inst, where the authors' extractor read Qwen2 and Llama-3",
-    "as_written": "as written, at the proved t_inst",
-    "balanced": "every fitting prompt with every ending, at the proved t_inst",
+    "authors": "fitting prompts as they end, read two tokens before t_inst, where the authors' extractor "
+    "read Qwen2 and Llama-3",
+    "as_written": "the same, read at the proved t_inst",
+    "balanced": "every fitting prompt with every ending, read at the proved t_inst",
 }
+Beside: TypeAlias = Literal["paper", "organism", "idle"]
+"""Whose truth stands in the first column: the paper's, or what is planted in an organism."""
 Budget: TypeAlias = Literal["quick", "full"]
 
 
@@ -53,6 +57,8 @@ class Reproduction(_Record):
     """Fitting prompts in each verdict cell."""
     notes: tuple[str, ...]
     rows: tuple[Row, ...]
+    categories: CategoryCosines | None = None
+    """Cosines of categories' directions, with balanced endings."""
 
     def moved_by_endings(self, most: int = 5) -> list[tuple[Row, float]]:
         """The rows that change most from endings as written to balanced ones, and by how much."""

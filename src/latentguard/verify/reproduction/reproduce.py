@@ -8,14 +8,26 @@ import numpy as np
 from latentguard._progress import Progress, silent
 from latentguard.beliefs import Behaviour, observe
 from latentguard.causal import Certificate, Effort, certify
-from latentguard.causal.categories import CategoryDirections, category_directions
+from latentguard.causal.answers import FirstTokens
+from latentguard.causal.categories import (
+    CategoryDirections,
+    CategoryEffect,
+    category_directions,
+    cross_category,
+)
+from latentguard.causal.certificate import ANSWERS
 from latentguard.causal.positions import positions
+from latentguard.causal.sweep import Sweeper
 from latentguard.causal.template import without_post_instruction
-from latentguard.data import QUESTIONS, Endings, Prompt, data_hash
+from latentguard.causal.trial import QUESTION
+from latentguard.data import QUESTIONS, Endings, Prompt, asked, data_hash
 from latentguard.errors import TooFewPrompts
 from latentguard.lm import LanguageModel
-from latentguard.verify.reproduction import rows
+from latentguard.verify.reproduction.belief_rows import belief_rows, jailbreak_rows
+from latentguard.verify.reproduction.category_rows import category_rows, cross_rows
+from latentguard.verify.reproduction.causal_rows import causal_rows
 from latentguard.verify.reproduction.material import Material
+from latentguard.verify.reproduction.never_rows import skipped_rows
 from latentguard.verify.reproduction.readings import long_enough, read_all
 from latentguard.verify.reproduction.records import Budget, Reproduction, Row, Variant
 
@@ -47,7 +59,7 @@ def reproduce(
     `folder` keeps states, judged replies and sweeps. Replies are judged, counted and dropped. Raises
     `TooFewPrompts` where a class is missing.
     """
-    planted = material.is_organism
+    beside = material.beside
     found: list[Row] = []
     with model.remembering(None if folder is None else folder / "states"):
         fitted = observe(model, long_enough(model, material.trial.fit), folder=folder, progress=progress)
@@ -56,20 +68,22 @@ def reproduce(
         bases = observe(model, material.bases, folder=folder, progress=progress) if material.bases else None
         readings = read_all(model, fitted, measured, progress=progress)
         attacked = np.array([one.attack is not None for one in measured], dtype=bool)
-        found += rows.belief_rows(readings, behaviour, ~attacked, planted=planted)
-        found += rows.jailbreak_rows(
+        found += belief_rows(readings, behaviour, ~attacked, beside=beside)
+        found += jailbreak_rows(
             readings,
             [one.attack for one in measured],
             _succeeded(behaviour, bases),
             material.missing,
-            planted=planted,
+            beside=beside,
         )
     steered = effort or effort_of(model, budget, seed=seed)
     certificates = _certificates(model, material, budget, steered, folder, progress)
-    found = [*rows.causal_rows(certificates, planted=planted), *found]
+    found = [*causal_rows(certificates, beside=beside), *found]
     directions, why = _categories(model, material, fitted, folder, progress)
-    found += rows.category_rows(directions, why, planted=planted)
-    found += rows.skipped_rows(planted=planted)
+    found += category_rows(directions, why, beside=beside)
+    crossed, asked_about = _crossed(model, material, directions, steered, folder, progress)
+    found += cross_rows(crossed, asked_about, why or "too few questions", beside=beside)
+    found += skipped_rows(beside=beside)
     return Reproduction(
         model=model.identity(),
         command=command,
@@ -80,6 +94,7 @@ def reproduce(
         behaviour=fitted.counts(),
         notes=readings["balanced"].reading.notes,
         rows=tuple(found),
+        categories=None if directions is None else directions.record(),
     )
 
 
@@ -112,7 +127,6 @@ def _certificates(
     wanted: dict[Variant, Endings] = {"balanced": "balanced"}
     if budget == "full":
         wanted = {"as_written": "as_written", **wanted}
-    asked = trial.question if material.is_organism else None
     others = [one for one in QUESTIONS if one.text != trial.question]
     return {
         variant: certify(
@@ -120,8 +134,8 @@ def _certificates(
             trial,
             endings=endings,
             effort=effort,
-            wordings=others if budget == "full" and asked is None else (),
-            positions=even and (budget == "full" or material.is_organism),
+            wordings=others if budget == "full" and material.beside == "paper" else (),
+            positions=even and (budget == "full" or material.beside != "paper"),
             template=clean,
             folder=folder,
             progress=progress,
@@ -163,3 +177,22 @@ def _categories(
             return category_directions(model, together, progress=progress), None
         except TooFewPrompts as error:
             return None, str(error).splitlines()[0]
+
+
+def _crossed(
+    model: LanguageModel,
+    material: Material,
+    directions: CategoryDirections | None,
+    effort: Effort,
+    folder: Path | None,
+    progress: Progress,
+) -> tuple[list[CategoryEffect], str | None]:
+    """Every category's reversed direction on questions about one, and about which."""
+    items = [one.rendered(model) for one in asked(material.category_items, QUESTION)]
+    if directions is None or len(items) < 2:
+        return [], None
+    name = str(material.category_items[0].category)
+    half = len(items) // 2
+    sweeper = Sweeper(model, FirstTokens.of_words(model, *ANSWERS), folder, effort.at_once, progress)
+    found = cross_category(sweeper, directions, {name: (items[:half], items[half:])}, blocks=effort.blocks)
+    return found[name], name
