@@ -51,6 +51,15 @@ def test_states_in_a_batch_are_those_of_a_plain_run(built: tuple[Architecture, L
             assert_same(states[row, column], plain[:, rendered.index(position)], rtol=1e-4, atol=1e-4)
 
 
+def test_a_state_at_slot_l_holds_the_logits_of_the_next_token(
+    built: tuple[Architecture, LanguageModel],
+) -> None:
+    """Soft caps, scales and norms included."""
+    _, model = built
+    states = model.capture(PROMPTS, positions=("t_post_inst",), slots=(model.n_blocks,)).tensor[:, 0, 0]
+    assert_same(model.unembed(states), model.next_token_logits(PROMPTS), rtol=1e-3, atol=1e-3)
+
+
 def test_early_exit_reads_the_same_states_and_runs_no_deeper_block(
     built: tuple[Architecture, LanguageModel],
 ) -> None:
