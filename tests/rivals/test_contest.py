@@ -15,7 +15,7 @@ from latentguard.rivals import Contest, FirstToken, Latent, RefusalDirection, Wo
 class Told:
     """A rival that scores a prompt by the number its text ends in."""
 
-    name = "told"
+    name = identity = "told"
 
     def fit(self, data, progress):
         return lambda prompts, progress: np.array([float(one.text.split()[-1]) for one in prompts])
@@ -24,7 +24,7 @@ class Told:
 class Hopeless:
     """A rival that cannot be fitted."""
 
-    name = "hopeless"
+    name = identity = "hopeless"
 
     def fit(self, data, progress):
         raise TooFewPrompts("nothing was refused.\n  Give more.")
@@ -98,7 +98,7 @@ def test_a_rival_that_cannot_be_fitted_says_why_and_stops_nobody():
 
 def test_a_rival_that_stops_answering_half_way_is_unavailable_and_stops_nobody():
     class Silenced:
-        name = "silenced"
+        name = identity = "silenced"
 
         def fit(self, data, progress):
             def scores(prompts, progress):
@@ -121,7 +121,7 @@ def test_a_rival_that_stops_answering_half_way_is_unavailable_and_stops_nobody()
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is_fitted(ordinary, test, said):
     class Never:
-        name = "never"
+        name = identity = "never"
 
         def fit(self, data, progress):
             raise AssertionError("it was fitted")
@@ -227,3 +227,43 @@ def test_a_contest_that_was_killed_goes_on_without_scoring_again(tmp_path):
     found = contest([Counted()], FITTED, ORDINARY, many, folder=tmp_path)
     assert asked == [256, 194]
     assert found.standings == contest([Told()], FITTED, ORDINARY, many).standings
+
+
+def test_rivals_of_one_name_keep_their_own_scores(tmp_path):
+    class Reversed(Told):
+        identity = "told backwards"
+
+        def fit(self, data, progress):
+            return lambda prompts, progress: -Told().fit(data, progress)(prompts, progress)
+
+    for _ in range(2):  # the second time from what is kept
+        first, second = contest([Told(), Reversed()], FITTED, ORDINARY, TEST, folder=tmp_path).standings
+        assert [first.name, second.name] == ["told", "told (2)"]
+        assert first.auroc.value == pytest.approx(1 - second.auroc.value)
+
+
+def test_what_is_kept_of_other_fitting_prompts_or_another_order_is_not_used(tmp_path):
+    contest([Told()], FITTED, ORDINARY, TEST, folder=tmp_path)
+    swapped = FittingData(FITTED.validation, FITTED.train)
+    asked: list[int] = []
+
+    class Counted(Told):
+        def fit(self, data, progress):
+            def scores(prompts, progress):
+                asked.append(len(prompts))
+                return Told().fit(data, progress)(prompts, progress)
+
+            return scores
+
+    contest([Counted()], swapped, ORDINARY, TEST, folder=tmp_path)
+    contest([Counted()], FITTED, ORDINARY, TEST[::-1], folder=tmp_path)
+    assert len(asked) == 2
+
+
+def test_sets_are_named_by_the_caller_and_unlabelled_prompts_are_counted():
+    unlabelled = [Prompt.of("who knows 3")]
+    found = contest([Told()], FITTED, ORDINARY, {"mine": [*TEST, *unlabelled]})
+    assert [(one.source, one.label) for one in found.standings[0].sets] == [
+        ("mine", "harmful"), ("mine", "harmless"),
+    ]  # fmt: skip
+    assert (found.unlabelled, found.left_out) == (1, 0)

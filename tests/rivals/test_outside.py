@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizerFast
 
+from latentguard.data import Prompt
 from latentguard.errors import BadData, ModelNotFound, ModelNotSupported
 from latentguard.guard.fitting_data import FittingData
 from latentguard.rivals import Classifier, Embeddings, Endpoint
@@ -95,6 +96,12 @@ def test_a_classifier_scores_the_log_odds_of_its_harmful_labels(tmp_path):
     assert scores[7] == pytest.approx(float(((one[1] + one[2]) / one[0]).log()), abs=1e-4)
 
 
+def test_a_prompt_longer_than_a_classifier_reads_is_cut(tmp_path):
+    folder = classifier(tmp_path, ("safe", "unsafe"))
+    long = [Prompt.of("please paint the cake " * 60, label="harmless")]
+    assert Classifier.of(str(folder)).fit(DATA, silent)(long, silent).shape == (1,)
+
+
 def test_labels_that_do_not_exclude_one_another_score_by_the_likeliest(tmp_path):
     folder = classifier(tmp_path, ("toxic", "threat"), problem_type="multi_label_classification")
     scores = Classifier.of(str(folder)).fit(DATA, silent)(PROMPTS, silent)
@@ -153,6 +160,8 @@ class Moderator(BaseHTTPRequestHandler):
             if "kite" not in text
         ]
         broken = "stove" in body["input"][0]
+        if "drum" in body["input"][0]:
+            results = None  # an answer that is no moderation
         answer = json.dumps({"id": "m", "model": body["model"], "results": results}).encode()
         self.send_response(404 if broken else 200)
         self.send_header("Content-Type", "application/json")
@@ -176,7 +185,7 @@ def moderator():
 def test_an_endpoint_is_asked_through_the_openai_client_and_scores_its_highest_category(moderator):
     rival = Endpoint.of(moderator, model="guard-2", api_key="k")
     assert rival.name == "endpoint (guard-2)"
-    asked = [one for one in PROMPTS if "kite" not in one.text and "stove" not in one.text]
+    asked = [one for one in PROMPTS if not any(word in one.text for word in ("kite", "stove", "drum"))]
     scores = rival.fit(DATA, silent)(asked, silent)
     assert scores.tolist() == [0.9 if one.label == "harmful" else 0.2 for one in asked]
 
@@ -185,6 +194,8 @@ def test_an_endpoint_that_answers_fewer_prompts_or_not_at_all_is_an_error(modera
     scorer = Endpoint.of(moderator, api_key="k").fit(DATA, silent)
     with pytest.raises(BadData, match="answered 0 of 1 prompts"):
         scorer([one for one in PROMPTS if "kite" in one.text][:1], silent)
+    with pytest.raises(BadData, match="with no moderation"):
+        scorer([one for one in PROMPTS if "drum" in one.text][:1], silent)
     with pytest.raises(ModelNotFound, match="did not answer as a moderation endpoint"):
         scorer([one for one in PROMPTS if "stove" in one.text][:1], silent)
 

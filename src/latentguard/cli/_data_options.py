@@ -86,6 +86,16 @@ def read_source(
     return Source(name, prompts, prompt_column, label_column)
 
 
+def labelled(source: Source) -> Source:
+    """The same, unless not one of its prompts says what it is."""
+    if any(prompt.label is not None for prompt in source.prompts):
+        return source
+    raise BadData(
+        f"{inert(source.name)}: no row has a label.\n"
+        "  Add a column 'label' with harmful or harmless, or name the one that holds it with --label-column."
+    )
+
+
 def read_classes(
     harmful: Sequence[str] | None,
     harmless: Sequence[str] | None,

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentguard._text import inert
 from latentguard.cli import _data_options, _guard_options, _options
 from latentguard.cli._data_options import Source
 from latentguard.cli._output import Output, shown, speaking, table
-from latentguard.errors import BadData, TooFewPrompts
+from latentguard.errors import TooFewPrompts
 
 if TYPE_CHECKING:
     from latentguard.guard import Evaluation
@@ -44,7 +43,7 @@ def evaluate(
     """
     with speaking(as_json=as_json) as output:
         sources = [
-            _labelled(
+            _data_options.labelled(
                 _data_options.read_source(
                     name, output, prompt_column=prompt_column, label_column=label_column
                 )
@@ -63,16 +62,6 @@ def evaluate(
         found = fitted.evaluate(prompts, behaviour=behaviour, seed=seed, progress=output.bars)
         output.record(found.model_dump(mode="json"))
         _show(found, output)
-
-
-def _labelled(source: Source) -> Source:
-    """The same, unless not one of its prompts says what it is."""
-    if any(prompt.label is not None for prompt in source.prompts):
-        return source
-    raise BadData(
-        f"{inert(source.name)}: no row has a label.\n"
-        "  Add a column 'label' with harmful or harmless, or name the one that holds it with --label-column."
-    )
 
 
 def _check_both_classes(sources: Sequence[Source]) -> None:

@@ -1,7 +1,7 @@
 """`latentguard rivals [MODEL]`: the guard beside everything else that could flag a prompt."""
 
 from contextlib import ExitStack
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,8 +103,9 @@ def rivals(
         sources = _data_options.read_classes(
             harmful, harmless, output, prompt_column=prompt_column, label_column=label_column
         )
-        tested = [_read(name, output, prompt_column, label_column) for name in data or ()]
-        usual = [_read(name, output, prompt_column, None, harmless=True) for name in ordinary or ()]
+        read = partial(_data_options.read_source, output=output, prompt_column=prompt_column)
+        tested = [_data_options.labelled(read(name, label_column=label_column)) for name in data or ()]
+        usual = [read(name, label="harmless") for name in ordinary or ()]
         outside = _outside(embeddings, classifier, endpoint, device)
         loaded = None
         if not words_only:
@@ -115,13 +116,17 @@ def rivals(
         from latentguard.rivals import contest, plan
 
         fitting, fitted_on = _fitting(loaded, sources, seed=seed)
-        test, daily = _data_options.prompts_of(tested), _data_options.prompts_of(usual)
+        test: dict[str, list[Prompt]] = {}
+        for source in tested:
+            test.setdefault(Path(source.name).stem, []).extend(source.prompts)
+        daily = _data_options.prompts_of(usual)
         if loaded is not None and not tested:
             test, daily = _planted(loaded, seed=seed)
         output.bars(_data_options.PREPARING, 1, 1)
         if folder is None:
             if loaded is not None:
-                show_plan(plan(loaded, fitting, daily, test), output)
+                every = [one for prompts in test.values() for one in prompts]
+                show_plan(plan(loaded, fitting, daily, every), output)
             return
         work = stack.enter_context(work_folder(out, output))
         found = contest(
@@ -143,20 +148,6 @@ def rivals(
         output.record(found.model_dump(mode="json"))
         _show(found, output)
     output.note(f"Every set, with intervals, is in {out / 'rivals.json'}.")
-
-
-def _read(
-    name: str, output: Output, prompt_column: str | None, label_column: str | None, *, harmless: bool = False
-) -> _data_options.Source:
-    """One file as one set: its prompts are counted under its name."""
-    read = _data_options.read_source(
-        name,
-        output,
-        label="harmless" if harmless else None,
-        prompt_column=prompt_column,
-        label_column=label_column,
-    )
-    return replace(read, prompts=[replace(one, source=Path(name).stem) for one in read.prompts])
 
 
 def _outside(
@@ -210,20 +201,23 @@ def _fitting(
         return fitting_data(harmful, harmless, None, seed=seed), names
 
 
-def _planted(model: "LanguageModel", *, seed: int) -> "tuple[list[Prompt], list[Prompt]]":
+def _planted(model: "LanguageModel", *, seed: int) -> "tuple[dict[str, list[Prompt]], list[Prompt]]":
     """The organism's own test prompts, every kind a set, and its ordinary requests."""
     from latentguard.organism import sample_prompts
     from latentguard.report import default_data
 
-    measured = default_data(model, seed=seed).measured
-    return list(measured), sample_prompts("ordinary", ORDINARY, seed=seed + 1)
+    kinds: dict[str, list[Prompt]] = {}
+    for one in default_data(model, seed=seed).measured:
+        kinds.setdefault(one.source or "unnamed", []).append(one)
+    return kinds, sample_prompts("ordinary", ORDINARY, seed=seed + 1)
 
 
 def _show(found: "Contest", output: Output) -> None:
     at = [f"{rate:.0%}" if rate >= 0.01 else f"{rate:.1%}" for rate in found.rates]
     output.show(
         f"Fitted on {found.fitted_on} ({found.n_train} prompts, {found.n_validation} to choose on); "
-        f"thresholds cut on {found.n_ordinary} ordinary prompts; {found.left_out} left out as relatives."
+        f"thresholds cut on {found.n_ordinary} ordinary prompts; {found.left_out} left out as relatives"
+        + (f", {found.unlabelled} without a label." if found.unlabelled else ".")
     )
     standing = [one for one in found.standings if one.unavailable is None]
     overall = table(

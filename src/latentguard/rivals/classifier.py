@@ -24,6 +24,8 @@ from latentguard.guard.fitting_data import FittingData
 from latentguard.rivals.rival import Scorer
 
 AT_ONCE: Final = 16
+LONGEST: Final = 8192
+"""Tokens of a prompt that are read at most."""
 MULTI_LABEL: Final = "multi_label_classification"
 _HARMLESS: Final = re.compile(
     r"^(safe|benign|harmless|neutral|normal|ok|okay|acceptable"
@@ -72,6 +74,11 @@ class Classifier:
         """Which classifier."""
         return self.source.rstrip("/").rsplit("/", 1)[-1]
 
+    @property
+    def identity(self) -> str:
+        """Which classifier, and which of its labels mean harm."""
+        return f"classifier {self.source} {self.harmful}"
+
     def fit(self, data: FittingData, progress: Progress) -> Scorer:
         """Nothing is fitted: it comes trained."""
 
@@ -86,9 +93,8 @@ class Classifier:
         return scores
 
     def _scored(self, texts: list[str]) -> Float[np.ndarray, " text"]:
-        longest = min(self._tokenizer.model_max_length, 8192)
         batch = self._tokenizer(
-            texts, padding=True, truncation=True, max_length=longest, return_tensors="pt"
+            texts, padding=True, truncation=True, max_length=self._longest, return_tensors="pt"
         ).to(self._model.device)
         with torch.inference_mode():
             logits = self._model(**batch).logits.double()
@@ -100,6 +106,15 @@ class Classifier:
         chosen[list(self.harmful)] = True
         odds = logits[:, chosen].logsumexp(dim=-1) - logits[:, ~chosen].logsumexp(dim=-1)
         return odds.cpu().numpy()
+
+    @property
+    def _longest(self) -> int:
+        """Tokens that it can read, also where its tokenizer knows no limit: positions that RoBERTa and its
+        kin keep for padding are counted off."""
+        positions = getattr(self._model.config, "max_position_embeddings", None) or LONGEST
+        padded = (self._model.config.pad_token_id or 0) + 1
+        offset = padded if getattr(self._tokenizer, "model_max_length", LONGEST) > positions else 0
+        return max(1, min(self._tokenizer.model_max_length, positions - offset, LONGEST))
 
 
 def harmful_labels(

@@ -6,7 +6,7 @@ share of each harmless set above it false alarm, and on harmless prompts that lo
 Relatives of fitting prompts (the request behind a wrapping, equal texts) are left out and counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +23,10 @@ from latentguard.guard.cells import BOTH
 from latentguard.guard.fitting_data import FittingData
 from latentguard.guard.relatives import recognised_by, remembered_as
 from latentguard.guard.sampling import RESAMPLES, Sample, estimate
-from latentguard.lm import LanguageModel
+from latentguard.lm import Identity, LanguageModel
 from latentguard.lm.forecast import Forecast, Tally
 from latentguard.rivals.first_token import ASKED
-from latentguard.rivals.kept_scores import KeptScores, name_of
+from latentguard.rivals.kept_scores import KeptScores, in_order, name_of
 from latentguard.rivals.records import Contest, SetRow, Standing
 from latentguard.rivals.rival import Rival, Scorer
 from latentguard.statistics import Estimate
@@ -45,13 +45,14 @@ class _Field:
     sample: Sample
     sets: dict[tuple[Literal["harmful", "harmless"], str], Bool[np.ndarray, " prompt"]]
     left_out: int
+    unlabelled: int
 
 
 def contest(
     rivals: Sequence[Rival],
     data: FittingData,
     ordinary: Sequence[Prompt],
-    test: Sequence[Prompt],
+    test: Sequence[Prompt] | Mapping[str, Sequence[Prompt]],
     *,
     model: LanguageModel | None = None,
     rates: Sequence[float] = RATES,
@@ -63,10 +64,11 @@ def contest(
 ) -> Contest:
     """Fit rivals on `data`, cut them on `ordinary` harmless prompts, measure them on labelled `test` prompts.
 
-    `model`: whose states the rivals read; a chunk of prompts then runs once for all of them. Intervals are
-    95 % over requests, resampled within sets; thresholds are redrawn with the ordinary prompts. In `folder`
-    scores are kept as they are made: the same call goes on where it was stopped. Raises
-    `TooFewPrompts` without a harmful test prompt or with fewer ordinary prompts than 1 / the smallest rate.
+    `test`: sets by name, or prompts whose `source` names their set. `model`: whose states the rivals
+    read; a chunk of prompts then runs once for all of them. Intervals are 95 % over requests, resampled
+    within sets; thresholds are redrawn with the ordinary prompts. In `folder` scores are kept as they are
+    made: the same call goes on where it was stopped. Raises `TooFewPrompts` without a harmful test prompt
+    or with fewer ordinary prompts than 1 / the smallest rate.
     """
     field = _field(data, ordinary, test, seed=seed)
     n_ordinary = int(field.ordinary.sum())
@@ -76,26 +78,25 @@ def contest(
             f"prompts at least; there are {n_ordinary}.\n  Give more of them, or a higher rate."
         )
     scorers = _fitted(rivals, data, model, progress)
-    whose = "no model" if model is None else model.identity().fingerprint
-    about = f"{whose} {data_hash([*data.train, *data.validation])}"
-    kept = None if folder is None else KeptScores(folder, about)
+    identity = None if model is None else model.identity()
+    kept = None if folder is None else KeptScores(folder, _about(identity, data))
+    names = _different([rival.name for rival in rivals])
     standings = [
-        _unavailable(rival.name, rates, one)
-        if isinstance(one, str)
-        else _standing(rival.name, one, field, rates)
-        for rival, one in zip(
-            rivals, _scored(rivals, scorers, field.prompts, model, kept, progress), strict=True
+        _unavailable(name, rates, one) if isinstance(one, str) else _standing(name, one, field, rates)
+        for name, one in zip(
+            names, _scored(rivals, scorers, field.prompts, model, kept, progress), strict=True
         )
     ]
     return Contest(
         command=command,
-        model=None if model is None else model.name,
+        model=identity,
         fitted_on=fitted_on,
         n_train=len(data.train),
         n_validation=len(data.validation),
         rates=tuple(rates),
         n_ordinary=n_ordinary,
         left_out=field.left_out,
+        unlabelled=field.unlabelled,
         data_hash=data_hash(field.prompts),
         seed=seed,
         standings=tuple(standings),
@@ -118,33 +119,61 @@ def plan(
     return tally.total()
 
 
-def _field(data: FittingData, ordinary: Sequence[Prompt], test: Sequence[Prompt], *, seed: int) -> _Field:
+def _field(
+    data: FittingData,
+    ordinary: Sequence[Prompt],
+    test: Sequence[Prompt] | Mapping[str, Sequence[Prompt]],
+    *,
+    seed: int,
+) -> _Field:
+    named = _named(test)
+    labelled = [(name, one) for name, one in named if one.label is not None]
     seen = frozenset(mark for one in (*data.train, *data.validation) for mark in remembered_as(one))
-    kept = [one for one in test if one.label is not None and seen.isdisjoint(recognised_by(one))]
-    tested = frozenset(mark for one in kept for mark in remembered_as(one))
+    kept = [(name, one) for name, one in labelled if seen.isdisjoint(recognised_by(one))]
+    tested = frozenset(mark for _, one in kept for mark in remembered_as(one))
     usual = [
         replace(one, label="harmless") for one in ordinary if (seen | tested).isdisjoint(recognised_by(one))
     ]
-    if not any(one.label == "harmful" for one in kept):
+    if not any(one.label == "harmful" for _, one in kept):
         n = len(data.train) + len(data.validation)
         raise TooFewPrompts(
-            f"no harmful test prompt is left, after relatives of the {n} fitting prompts were left out.\n"
-            "  Give labelled test prompts that nothing was fitted on."
+            f"no harmful test prompt is left of {len(labelled)} labelled ones, after relatives of the {n} "
+            "fitting prompts were left out.\n  Give labelled test prompts that nothing was fitted on."
         )
-    prompts = (*usual, *kept)
-    is_ordinary = np.arange(len(prompts)) < len(usual)
+    prompts = (*usual, *(one for _, one in kept))
     names: dict[tuple[Literal["harmful", "harmless"], str], list[int]] = {}
-    for index, one in enumerate(kept, start=len(usual)):
+    for index, (name, one) in enumerate(kept, start=len(usual)):
         if one.label is not None:
-            names.setdefault((one.label, one.source or "unnamed"), []).append(index)
+            names.setdefault((one.label, name), []).append(index)
     numbers = np.arange(len(prompts))
     return _Field(
         prompts=prompts,
-        ordinary=is_ordinary,
+        ordinary=numbers < len(usual),
         sample=Sample.of(prompts, resamples=RESAMPLES, seed=seed),
         sets={name: np.isin(numbers, members) for name, members in sorted(names.items())},
-        left_out=len(test) + len(ordinary) - len(prompts),
+        left_out=len(labelled) + len(ordinary) - len(prompts),
+        unlabelled=len(named) - len(labelled),
     )
+
+
+def _named(test: Sequence[Prompt] | Mapping[str, Sequence[Prompt]]) -> list[tuple[str, Prompt]]:
+    if isinstance(test, Mapping):
+        return [(name, one) for name, prompts in test.items() for one in prompts]
+    return [(one.source or "unnamed", one) for one in test]
+
+
+def _different(names: Sequence[str]) -> list[str]:
+    """The same names, those that stand there already with a number behind them."""
+    return [
+        name if names[:index].count(name) == 0 else f"{name} ({names[:index].count(name) + 1})"
+        for index, name in enumerate(names)
+    ]
+
+
+def _about(model: Identity | None, data: FittingData) -> str:
+    """Everything that decides a score beside the rival and the prompt."""
+    read = "no model" if model is None else model.model_dump_json(exclude={"name", "revision", "versions"})
+    return f"{read} {in_order(data.train)} {in_order(data.validation)}"
 
 
 def _fitted(
@@ -182,7 +211,7 @@ def _scored(
     known = {} if kept is None else kept.read()
     for first in range(0, len(prompts), PROMPTS_AT_ONCE):
         chunk = prompts[first : first + PROMPTS_AT_ONCE]
-        names = [name_of(rival.name, chunk) for rival in rivals]
+        names = [name_of(rival.identity, chunk) for rival in rivals]
         wanted = [
             number
             for number, (name, scorer) in enumerate(zip(names, given, strict=True))

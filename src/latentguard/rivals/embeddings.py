@@ -27,6 +27,7 @@ class Embeddings:
     """A sentence encoder with a logistic regression on top."""
 
     folder: str
+    path: str
     _encoder: Any = field(repr=False)
 
     @classmethod
@@ -50,12 +51,17 @@ class Embeddings:
         except (OSError, ValueError, KeyError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelNotFound(f"{path}: sentence-transformers cannot read it ({first}).") from error
-        return cls(path.name, encoder)
+        return cls(path.name, str(path.resolve()), encoder)
 
     @property
     def name(self) -> str:
         """Which encoder."""
         return f"embeddings ({self.folder}) + logistic"
+
+    @property
+    def identity(self) -> str:
+        """Which folder."""
+        return f"embeddings {self.path}"
 
     def fit(self, data: FittingData, progress: Progress) -> Scorer:
         """Logistic regression on the embeddings of the training prompts as written."""

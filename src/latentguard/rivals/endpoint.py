@@ -28,6 +28,7 @@ class Endpoint:
     """One model of one moderation endpoint."""
 
     model: str
+    url: str
     _client: Any = field(repr=False)
 
     @classmethod
@@ -42,14 +43,19 @@ class Endpoint:
             ) from None
         try:
             client = OpenAI(base_url=url, api_key=api_key, max_retries=RETRIES)
-        except OpenAIError as error:
+        except (OpenAIError, ValueError, TypeError) as error:
             raise ModelNotFound(f"{inert(url)}: {inert(str(error))}") from error
-        return cls(model, client)
+        return cls(model, url, client)
 
     @property
     def name(self) -> str:
         """Which model of the endpoint."""
         return f"endpoint ({self.model})"
+
+    @property
+    def identity(self) -> str:
+        """Which model of which endpoint."""
+        return f"endpoint {self.url} {self.model}"
 
     def fit(self, data: FittingData, progress: Progress) -> Scorer:
         """Nothing is fitted: it comes trained."""
@@ -67,18 +73,24 @@ class Endpoint:
         from openai import OpenAIError
 
         try:
-            answer = self._client.moderations.create(model=self.model, input=texts)
+            results = list(self._client.moderations.create(model=self.model, input=texts).results)
+            scores = [_highest(one) for one in results]
         except OpenAIError as error:
             why = inert(str(error), limit=200)
             raise ModelNotFound(
-                f"{self._client.base_url} did not answer as a moderation endpoint: {why}"
+                f"{inert(self.url)} did not answer as a moderation endpoint: {why}"
             ) from error
-        if len(answer.results) != len(texts):
+        except (AttributeError, TypeError, ValueError) as error:  # an answer that is no moderation
             raise BadData(
-                f"the moderation endpoint answered {len(answer.results)} of {len(texts)} prompts.\n"
+                f"{inert(self.url)} answered, but with no moderation ({type(error).__name__}).\n"
+                "  The address ends where /moderations is added, as https://host/v1."
+            ) from error
+        if len(results) != len(texts):
+            raise BadData(
+                f"the moderation endpoint answered {len(results)} of {len(texts)} prompts.\n"
                 "  It must give one result for each input, in their order."
             )
-        return [_highest(one) for one in answer.results]
+        return scores
 
 
 def _highest(result: Any) -> float:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from latentguard._progress import Progress
 from latentguard.beliefs import Behaviour, observe
 from latentguard.causal.refusals import refusal_tokens
-from latentguard.data import Prompt
+from latentguard.data import Prompt, data_hash
 from latentguard.guard.fitting_data import FittingData
 from latentguard.lm import LanguageModel
 from latentguard.rivals.rival import Scorer
@@ -35,6 +35,12 @@ class FirstToken:
     def name(self) -> str:
         """What is scored."""
         return "first-token refusal probability"
+
+    @property
+    def identity(self) -> str:
+        """Whose replies tell refusals: those that were given, or the model's own to training prompts."""
+        given = "" if self.behaviour is None else data_hash(self.behaviour.prompts)
+        return f"first token {given}"
 
     def fit(self, data: FittingData, progress: Progress) -> Scorer:
         """Ask for replies to some training prompts. Raises `TooFewPrompts` where none is refused."""

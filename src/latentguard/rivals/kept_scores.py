@@ -46,6 +46,11 @@ class KeptScores:
         return self.folder / f"scores-{hashlib.sha256(self.about.encode()).hexdigest()[:24]}.jsonl"
 
 
-def name_of(rival: str, prompts: Sequence[Prompt]) -> str:
-    """Under which name the scores of one rival on these prompts are kept."""
-    return hashlib.sha256(f"{rival}\n{data_hash(prompts)}".encode()).hexdigest()[:24]
+def name_of(identity: str, prompts: Sequence[Prompt]) -> str:
+    """Under which name the scores of one rival on these prompts, in their order, are kept."""
+    return hashlib.sha256(f"{identity}\n{in_order(prompts)}".encode()).hexdigest()[:24]
+
+
+def in_order(prompts: Sequence[Prompt]) -> str:
+    """A hash of prompts that their order changes, too."""
+    return hashlib.sha256("".join(data_hash([one]) for one in prompts).encode()).hexdigest()

@@ -36,6 +36,11 @@ class Latent:
             return "Latent Guard" + ("" if self.position == "t_inst" else f", position {self.position}")
         return f"{self.method.replace('_', ' ')} probe at {self.position}"
 
+    @property
+    def identity(self) -> str:
+        """Which probe; whose states it reads is known beside it."""
+        return f"latent {self.method} {self.position}"
+
     def fit(self, data: FittingData, progress: Progress) -> Scorer:
         """As `Guard.fit`, without replies, permutations and untrained copies: `Guard.evaluate` has these."""
         fitted = Guard.fit(

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from latentguard.lm import Identity
 from latentguard.statistics import Estimate
 
 
@@ -47,7 +48,7 @@ class Contest(_Record):
 
     format: Literal["latentguard-rivals/1"] = "latentguard-rivals/1"
     command: str
-    model: str | None
+    model: Identity | None
     """Whose states the rivals read; None where none reads a model."""
     fitted_on: str
     n_train: int
@@ -57,6 +58,8 @@ class Contest(_Record):
     n_ordinary: int
     left_out: int
     """Test and ordinary prompts that are relatives of a fitting prompt, or ordinary and in the test too."""
+    unlabelled: int
+    """Test prompts without a label, which are not measured."""
     data_hash: str
     seed: int
     standings: tuple[Standing, ...]

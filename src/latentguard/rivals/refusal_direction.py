@@ -35,6 +35,11 @@ class RefusalDirection:
         """What is projected on."""
         return "refusal direction"
 
+    @property
+    def identity(self) -> str:
+        """Which direction; whose states it reads is known beside it."""
+        return f"refusal direction {self.endings}"
+
     def fit(self, data: FittingData, progress: Progress) -> Scorer:
         """Means of the training prompts with their endings; the slot by AUROC on the validation prompts."""
         train = with_endings(data.train, self.endings)

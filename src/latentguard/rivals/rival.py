@@ -23,6 +23,11 @@ class Rival(Protocol):
         """How its row is called."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """What tells it from every other rival: under this its scores are kept."""
+        ...
+
     def fit(self, data: FittingData, progress: Progress) -> Scorer:
         """Fit on the training prompts, choose on the validation prompts.
 

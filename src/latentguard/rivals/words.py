@@ -32,6 +32,11 @@ class Words:
         """What is looked at."""
         return NAMES[self.feature]
 
+    @property
+    def identity(self) -> str:
+        """Which feature."""
+        return f"words {self.feature}"
+
     def fit(self, data: FittingData, progress: Progress) -> Scorer:
         """Fit on the training prompts as written."""
         fitted = fit_text_baselines(data.train)

@@ -171,8 +171,9 @@ def rivals(model: Identity) -> Contest:
 
     gone = standing("first token", 0.2).model_copy(update={"sets": (), "unavailable": "nothing was refused"})
     return Contest(
-        command="latentguard rivals", model=model.name, fitted_on="advbench.jsonl, alpaca.jsonl", n_train=140,
-        n_validation=60, rates=(0.01, 0.05), n_ordinary=200, left_out=3, data_hash="0" * 64, seed=0,
+        command="latentguard rivals", model=model, fitted_on="advbench, alpaca", n_train=140,
+        n_validation=60, rates=(0.01, 0.05), n_ordinary=200, left_out=3, unlabelled=0, seed=0,
+        data_hash="0" * 64,
         standings=(standing("Latent Guard", 0.81), standing("TF-IDF + logistic", 0.52), gone),
     )  # fmt: skip
 

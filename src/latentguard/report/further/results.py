@@ -106,7 +106,8 @@ def _check_model(file: Path, record: BaseModel, audited: Identity) -> None:
         case Comparison():
             given, own = record.before.model.fingerprint, audited.fingerprint
         case Contest():
-            given, own = record.model or audited.name, audited.name
+            given = audited.fingerprint if record.model is None else record.model.fingerprint
+            own = audited.fingerprint
         case _:
             return
     if given != own:

@@ -23,7 +23,8 @@ def category_rows(found: CategoryDirections | None, why: str | None, *, beside: 
             f"category.{which}",
             {"balanced": cosine},
             beside=beside,
-            note=f"{least} {values[least]:.2f} to {most} {values[most]:.2f}",
+            note=f"{least} {values[least]:.2f} to {most} {values[most]:.2f}; slots 1 to L, "
+            "the paper’s 9 to 19",
         )
 
 

@@ -32,7 +32,7 @@ def _refusal_rows(certificates: Mapping[Variant, Certificate], *, beside: Beside
         variant: _experiment(one, "refusal") for variant, one in certificates.items()
     }
     for claim, arm in (("steer.v_harm", HARM), ("steer.v_refuse", REFUSAL)):
-        yield _effect_row(claim, runs, arm, "+", beside=beside, generated=True)
+        yield _effect_row(claim, runs, arm, "+", beside=beside)
     yield _random_row("steer.random", runs, beside=beside)
 
 
@@ -108,7 +108,6 @@ def _effect_row(
     *,
     beside: Beside,
     where_harm_turns: bool = False,
-    generated: bool = False,
 ) -> Row:
     found: dict[Variant, Estimate] = {}
     notes: list[str] = []
@@ -123,8 +122,9 @@ def _effect_row(
         if one is None:
             why = "the model has no refusal direction"
             continue
-        found[variant] = one.generated if generated and one.generated is not None else one.turned
-        notes.append(f"block {one.block}, scale {abs(one.scale):g}")
+        found[variant] = one.turned
+        whole = "" if one.generated is None else f", whole replies {one.generated.value or 0:.2f}"
+        notes.append(f"block {one.block}, scale {abs(one.scale):g}{whole}")
     note = "; ".join(dict.fromkeys(notes))
     return row(claim, found, beside=beside, note=note, skipped=None if found else why)
 

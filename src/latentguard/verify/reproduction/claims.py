@@ -126,13 +126,13 @@ CLAIMS: Final[dict[str, Claim]] = {
     ),
     "steer.v_harm": Claim(
         _STEER,
-        "harmless requests refused under +v_harm, best block",
+        "harmless requests refused under +v_harm, best block (first token)",
         "steering figure",
         _three("0.58", "0.94", "0.37"),
     ),
     "steer.v_refuse": Claim(
         _STEER,
-        "harmless requests refused under +v_refuse, best block",
+        "harmless requests refused under +v_refuse, best block (first token)",
         "steering figure",
         _three("1.00", "1.00", "0.81"),
         ">= 0.80",
@@ -189,7 +189,7 @@ CLAIMS: Final[dict[str, Claim]] = {
         _POSITION, "+v_harm fitted at t_inst turns", "appendix", {"Qwen2": "1.00", "Llama-3": "0.44"}
     ),
     "position.best_other": Claim(
-        _POSITION, "the best other token around it", "appendix", {"Qwen2": "0.78", "Llama-3": "0.24"}
+        _POSITION, "the best other token around it", "appendix", {"Qwen2": "0.78", "Llama-3": "0.20"}
     ),
     "position.t_post_inst": Claim(
         _POSITION, "fitted at t_post_inst", "appendix", {"Qwen2": "0.38", "Llama-3": "0.24"}
@@ -226,7 +226,7 @@ CLAIMS: Final[dict[str, Claim]] = {
     ),
     "out-of-domain": Claim(
         "other data",
-        "ToxicChat and OpenAI moderation, accuracy of the guard",
+        "ToxicChat, safe / unsafe prompts, accuracy of the guard",
         "appendix",
         _three("0.35 / 0.73", "0.84 / 0.32", "0.80 / 0.34"),
     ),

@@ -19,7 +19,7 @@ from latentguard import organism
 from latentguard.causal import Trial, default_trial
 from latentguard.data import Prompt, read_prompts
 from latentguard.errors import BadData
-from latentguard.guard.relatives import recognised_by, remembered_as
+from latentguard.guard.relatives import recognised_by, remembered_as, text_hash
 from latentguard.lm import LanguageModel
 from latentguard.organism.kinship import kinship
 from latentguard.verify.reproduction.records import Beside, Budget
@@ -103,7 +103,7 @@ def of_folder(folder: Path, *, budget: Budget, seed: int = 0) -> Material:
         if not found:
             missing[attack] = f"{name}.jsonl is not at hand"
     requests = _read(folder, HARMFUL)
-    wanted = {one.base_id for one in attacked}
+    wanted = {one.base_id for one in attacked if one.base_id is not None}
     bases = [one for one in requests if one.id in wanted]
     pool = [
         one
@@ -178,9 +178,10 @@ def _drawn(folder: Path, name: str, n: int, seed: int, *, longest: int | None = 
 def _of_each_category(prompts: Sequence[Prompt], n: int, seed: int) -> tuple[list[Prompt], list[Prompt]]:
     """At most `n` prompts of each category, no text twice, and `n` others of the category that is asked
     about: hate, as in the paper."""
-    members: dict[str, dict[frozenset[str], Prompt]] = {}
+    members: dict[str, dict[str, Prompt]] = {}
     for one in prompts:
-        members.setdefault(str(one.category), {}).setdefault(remembered_as(one), one)
+        name = str(one.category).split(" / ")[0]  # CatQA's eleven categories, not their parts
+        members.setdefault(name, {}).setdefault(text_hash(one), replace(one, category=name))
     chosen: list[Prompt] = []
     items: list[Prompt] = []
     asked_about = next((name for name in sorted(members) if "hate" in name.lower()), None)

@@ -103,7 +103,7 @@ def _succeeded(behaviour: Behaviour, bases: Behaviour | None) -> np.ndarray:
     accepted_anyway: set[str | None] = set()
     if bases is not None:
         pairs = zip(bases.prompts, bases.replies, strict=True)
-        accepted_anyway = {one.id for one, reply in pairs if not reply.refused}
+        accepted_anyway = {one.id for one, reply in pairs if not reply.refused and not reply.empty}
     return np.array(
         [
             not reply.refused and not reply.empty and one.base_id not in accepted_anyway
