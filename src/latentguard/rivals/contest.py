@@ -8,12 +8,11 @@ Relatives of fitting prompts (the request behind a wrapping, equal texts) are le
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from latentguard._progress import Progress, silent
 from latentguard.data import Prompt, data_hash
@@ -21,31 +20,17 @@ from latentguard.errors import BadData, ModelNotFound, TooFewPrompts
 from latentguard.guard.captured import variants
 from latentguard.guard.cells import BOTH
 from latentguard.guard.fitting_data import FittingData
-from latentguard.guard.relatives import recognised_by, remembered_as
-from latentguard.guard.sampling import RESAMPLES, Sample, estimate
 from latentguard.lm import Identity, LanguageModel
 from latentguard.lm.forecast import Forecast, Tally
+from latentguard.rivals.field import field_of
 from latentguard.rivals.first_token import ASKED
 from latentguard.rivals.kept_scores import KeptScores, in_order, name_of
-from latentguard.rivals.records import Contest, SetRow, Standing
+from latentguard.rivals.records import Contest
 from latentguard.rivals.rival import Rival, Scorer
-from latentguard.statistics import Estimate
-from latentguard.statistics.metrics import auroc, ranked, share
+from latentguard.rivals.standing import standing, unavailable
 
 RATES: Final = (0.01, 0.05)
 PROMPTS_AT_ONCE: Final = 256
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Field:
-    """The prompts that rivals are measured on, their draws, and which of them belong to what."""
-
-    prompts: tuple[Prompt, ...]
-    ordinary: Bool[np.ndarray, " prompt"]
-    sample: Sample
-    sets: dict[tuple[Literal["harmful", "harmless"], str], Bool[np.ndarray, " prompt"]]
-    left_out: int
-    unlabelled: int
 
 
 def contest(
@@ -70,7 +55,7 @@ def contest(
     made: the same call goes on where it was stopped. Raises `TooFewPrompts` without a harmful test prompt
     or with fewer ordinary prompts than 1 / the smallest rate.
     """
-    field = _field(data, ordinary, test, seed=seed)
+    field = field_of(data, ordinary, test, seed=seed)
     n_ordinary = int(field.ordinary.sum())
     if n_ordinary * min(rates) < 1:
         raise TooFewPrompts(
@@ -82,7 +67,7 @@ def contest(
     kept = None if folder is None else KeptScores(folder, _about(identity, data))
     names = _different([rival.name for rival in rivals])
     standings = [
-        _unavailable(name, rates, one) if isinstance(one, str) else _standing(name, one, field, rates)
+        unavailable(name, rates, one) if isinstance(one, str) else standing(name, one, field, rates)
         for name, one in zip(
             names, _scored(rivals, scorers, field.prompts, model, kept, progress), strict=True
         )
@@ -117,49 +102,6 @@ def plan(
     tally.reply(asked)
     tally.keep(2 * (len(fitting) + len(endings)))
     return tally.total()
-
-
-def _field(
-    data: FittingData,
-    ordinary: Sequence[Prompt],
-    test: Sequence[Prompt] | Mapping[str, Sequence[Prompt]],
-    *,
-    seed: int,
-) -> _Field:
-    named = _named(test)
-    labelled = [(name, one) for name, one in named if one.label is not None]
-    seen = frozenset(mark for one in (*data.train, *data.validation) for mark in remembered_as(one))
-    kept = [(name, one) for name, one in labelled if seen.isdisjoint(recognised_by(one))]
-    tested = frozenset(mark for _, one in kept for mark in remembered_as(one))
-    usual = [
-        replace(one, label="harmless") for one in ordinary if (seen | tested).isdisjoint(recognised_by(one))
-    ]
-    if not any(one.label == "harmful" for _, one in kept):
-        n = len(data.train) + len(data.validation)
-        raise TooFewPrompts(
-            f"no harmful test prompt is left of {len(labelled)} labelled ones, after relatives of the {n} "
-            "fitting prompts were left out.\n  Give labelled test prompts that nothing was fitted on."
-        )
-    prompts = (*usual, *(one for _, one in kept))
-    names: dict[tuple[Literal["harmful", "harmless"], str], list[int]] = {}
-    for index, (name, one) in enumerate(kept, start=len(usual)):
-        if one.label is not None:
-            names.setdefault((one.label, name), []).append(index)
-    numbers = np.arange(len(prompts))
-    return _Field(
-        prompts=prompts,
-        ordinary=numbers < len(usual),
-        sample=Sample.of(prompts, resamples=RESAMPLES, seed=seed),
-        sets={name: np.isin(numbers, members) for name, members in sorted(names.items())},
-        left_out=len(labelled) + len(ordinary) - len(prompts),
-        unlabelled=len(named) - len(labelled),
-    )
-
-
-def _named(test: Sequence[Prompt] | Mapping[str, Sequence[Prompt]]) -> list[tuple[str, Prompt]]:
-    if isinstance(test, Mapping):
-        return [(name, one) for name, prompts in test.items() for one in prompts]
-    return [(one.source or "unnamed", one) for one in test]
 
 
 def _different(names: Sequence[str]) -> list[str]:
@@ -243,120 +185,3 @@ def _scored(
 
 def _remember(model: LanguageModel, prompts: Sequence[Prompt], progress: Progress) -> None:
     model.capture([one.messages for one in prompts], positions=BOTH, dtype=None, progress=progress)
-
-
-def _standing(
-    name: str, scores: Float[np.ndarray, " prompt"], field: _Field, rates: Sequence[float]
-) -> Standing:
-    draws = field.sample.with_all()
-    cuts = np.stack([_cuts(scores, field.ordinary, draws, rate) for rate in rates])
-    flagged = scores[None, :] >= cuts[:, :1]
-    sets: list[SetRow] = []
-    shares: dict[tuple[str, str], Float[np.ndarray, "rate resample"]] = {}
-    harmful, ranks = field.sample.harmful, dict[tuple[str, str], Float[np.ndarray, " resample"]]()
-    every_harmful = harmful & ~field.ordinary
-    for (label, source), members in field.sets.items():
-        shares[label, source] = np.stack([_shares(scores, members, draws, row) for row in cuts])
-        compared = members | (field.ordinary if label == "harmful" else every_harmful)
-        ranks[label, source] = _aurocs(scores, harmful, draws, compared)
-        n = int(members.sum())
-        sets.append(
-            SetRow(
-                source=source,
-                label=label,
-                n=n,
-                flagged=tuple(estimate(row, n=n) for row in shares[label, source]),
-                auroc=estimate(ranks[label, source], n=int(compared.sum())),
-            )
-        )
-    return Standing(
-        name=name,
-        thresholds=tuple(float(row[0]) for row in cuts),
-        ordinary=tuple(float(one[field.ordinary].mean()) for one in flagged),
-        sets=tuple(sets),
-        recall=_mean_over(shares, "harmful", field),
-        over_refusal=_mean_over(shares, "harmless", field),
-        auroc=_mean_of_pairs(scores, field, draws),
-    )
-
-
-def _cuts(
-    scores: Float[np.ndarray, " prompt"],
-    ordinary: Bool[np.ndarray, " prompt"],
-    draws: Float[np.ndarray, "resample prompt"],
-    rate: float,
-) -> Float[np.ndarray, " resample"]:
-    """For each draw the lowest threshold that flags at most `rate` of its ordinary prompts: half-way between
-    two of their scores, and just above the highest where even that one is too many."""
-    levels, place = np.unique(scores[ordinary], return_inverse=True)
-    counts = np.zeros((len(draws), len(levels)))
-    for level, column in zip(place, draws[:, ordinary].T, strict=True):
-        counts[:, level] += column
-    at_least = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
-    allowed = at_least <= rate * counts.sum(axis=1, keepdims=True) + 1e-9
-    margin = float(levels[-1] - levels[0]) / len(levels) if len(levels) > 1 else 1.0
-    edges = np.r_[levels[0] - margin, (levels[1:] + levels[:-1]) / 2, levels[-1] + margin]
-    first = np.where(allowed.any(axis=1), allowed.argmax(axis=1), len(levels))
-    return edges[first]
-
-
-def _shares(
-    scores: Float[np.ndarray, " prompt"],
-    members: Bool[np.ndarray, " prompt"],
-    draws: Float[np.ndarray, "resample prompt"],
-    cuts: Float[np.ndarray, " resample"],
-) -> Float[np.ndarray, " resample"]:
-    """Share of `members` at or above each draw's own threshold."""
-    found = np.empty(len(draws))
-    for cut in np.unique(cuts):
-        rows = np.flatnonzero(cuts == cut)
-        found[rows] = share(scores >= cut, members, draws[rows])
-    return found
-
-
-def _aurocs(
-    scores: Float[np.ndarray, " prompt"],
-    harmful: Bool[np.ndarray, " prompt"],
-    draws: Float[np.ndarray, "resample prompt"],
-    compared: Bool[np.ndarray, " prompt"],
-) -> Float[np.ndarray, " resample"]:
-    return auroc(ranked(scores[compared], harmful[compared], draws[:, compared]))
-
-
-def _mean_over(
-    shares: dict[tuple[str, str], Float[np.ndarray, "rate resample"]], label: str, field: _Field
-) -> tuple[Estimate, ...]:
-    """Mean over the sets of one label, each counting the same."""
-    chosen = [values for (of, _), values in shares.items() if of == label]
-    n = sum(int(members.sum()) for (of, _), members in field.sets.items() if of == label)
-    if not chosen:
-        rates = len(next(iter(shares.values())))
-        return tuple(Estimate(value=None, n=0) for _ in range(rates))
-    return tuple(estimate(row, n=n) for row in np.mean(chosen, axis=0))
-
-
-def _mean_of_pairs(
-    scores: Float[np.ndarray, " prompt"], field: _Field, draws: Float[np.ndarray, "resample prompt"]
-) -> Estimate:
-    harmful = [members for (label, _), members in field.sets.items() if label == "harmful"]
-    harmless = [members for (label, _), members in field.sets.items() if label == "harmless"]
-    if not harmless:
-        return Estimate(value=None, n=0)
-    values = [
-        _aurocs(scores, field.sample.harmful, draws, one | other) for one in harmful for other in harmless
-    ]
-    return estimate(np.mean(values, axis=0), n=int((~field.ordinary).sum()))
-
-
-def _unavailable(name: str, rates: Sequence[float], why: str) -> Standing:
-    nothing = Estimate(value=None, n=0)
-    return Standing(
-        name=name,
-        thresholds=(),
-        ordinary=(),
-        sets=(),
-        recall=tuple(nothing for _ in rates),
-        over_refusal=tuple(nothing for _ in rates),
-        auroc=nothing,
-        unavailable=why,
-    )
