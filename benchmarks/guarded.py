@@ -7,7 +7,9 @@ variants do the same work. Without `--guard` one is fitted on a part of the pack
 without `--data` the contrast set's test prompts are asked.
 """
 
+import itertools
 from argparse import Namespace
+from collections.abc import Iterator
 
 from harness import Report, arguments, paired, subject
 
@@ -31,10 +33,17 @@ def guard_of(model: LanguageModel, given: Namespace) -> Guard:
 
 
 def asked(given: Namespace) -> list[Prompt]:
-    """As many of each file, `ASKED` in all."""
+    """As many of each file, one of each in turn, `ASKED` in all."""
     if not given.data:
         return list(contrast_set().test[:ASKED])
-    return [one for file in given.data for one in read_prompts(file)[: ASKED // len(given.data)]]
+    files = [read_prompts(file)[: ASKED // len(given.data)] for file in given.data]
+    return [one for row in zip(*files, strict=True) for one in row]
+
+
+def turns(prompts: list, rows: int) -> Iterator[list]:
+    """Batch after batch of all prompts, round and round: a pair of calls is always of the same one."""
+    starts = itertools.cycle(range(0, len(prompts) - rows + 1, rows))
+    return (prompts[start : start + rows] for start in starts)
 
 
 def main() -> None:
@@ -51,13 +60,13 @@ def main() -> None:
 
     report = Report("time to the first token with a guard inside, beside without", "95 %")
     for rows in (1, 16):
-        batch = prompts[:rows]
+        with_guard, without = turns(prompts, rows), turns(prompts, rows)
 
-        def plain(batch: list = batch) -> None:
-            model.generate(batch, max_new_tokens=1)
+        def plain(batches: Iterator[list] = without) -> None:
+            model.generate(next(batches), max_new_tokens=1)
 
-        def guarded(batch: list = batch) -> None:
-            model.generate(batch, max_new_tokens=1, guard=guard, on_flagged="answer")
+        def guarded(batches: Iterator[list] = with_guard) -> None:
+            model.generate(next(batches), max_new_tokens=1, guard=guard, on_flagged="answer")
 
         report.lines += paired(f"batch of {rows}", guarded, plain, pairs=given.repeats, bound=0.03)
     flagged = sum(one.flagged for one in before)

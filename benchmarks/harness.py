@@ -50,6 +50,7 @@ def arguments(
     peer: Sequence[str] = (),
     blocks: bool = False,
     guarded: bool = False,
+    unshared: bool = False,
     prompts: int | None = None,
 ) -> argparse.Namespace:
     """The command line that all benchmarks have; from `peer` on: and the options of some."""
@@ -69,6 +70,10 @@ def arguments(
         parser.add_argument("--blocks", type=int, help="a random model of that many blocks in place of it")
     if prompts is not None:
         parser.add_argument("--prompts", type=int, default=prompts, help="how many are read")
+    if unshared:
+        parser.add_argument(
+            "--unshared", action="store_true", help="run every prompt whole: reading alone, without sharing"
+        )
     if guarded:
         parser.add_argument("--guard", type=Path, help="folder of a guard that was fitted on this model")
         parser.add_argument("--data", type=Path, nargs="+", help="files of prompts")

@@ -1,6 +1,7 @@
 """A guard inside generation says what `Guard.score` says, from the run that makes the reply."""
 
 from dataclasses import astuple, replace
+from datetime import date
 
 import pytest
 import torch
@@ -8,7 +9,9 @@ import torch
 from latentguard.guard import Guard
 from latentguard.lm import LanguageModel
 from tests.guard.toy import toy_prompts
-from tests.lm.tiny import tiny
+from tests.lm.templates import DATED, byte_level
+from tests.lm.tiny import tiny, tiny_module
+from tests.lm.where import DEVICE, DTYPE
 
 TEXTS = [prompt.text for prompt in toy_prompts(range(40, 48))]
 
@@ -140,3 +143,39 @@ def test_transformers_own_generate_is_watched(guard: Guard, model, ending, setti
     if "do_sample" not in SETTINGS[settings]:
         kept = [row for row, verdict in enumerate(scored) if not verdict.flagged]
         assert out[kept].equal(unwatched[kept])
+
+
+@pytest.fixture(scope="module")
+def dated() -> LanguageModel:
+    """A tiny random model whose template writes the date, loaded on a day long ago."""
+    module = tiny_module("Qwen3", seed=3, vocab_size=len(byte_level(DATED)))
+    model = LanguageModel(module.to(DEVICE, DTYPE), byte_level(DATED), name="tiny, dated")
+    return model.dated("2026-01-31")
+
+
+@pytest.fixture(scope="module")
+def dated_guard(dated: LanguageModel, fitting) -> Guard:
+    harmful, harmless = fitting[::2], fitting[1::2]
+    return Guard.fit(
+        dated, harmful, harmless, method="belief", behaviour="skip", untrained_copies=0, permutations=0
+    )
+
+
+def test_a_prompt_is_judged_under_the_date_of_the_fit_on_every_later_day(dated, dated_guard, tmp_path):
+    dated_guard.save(tmp_path)
+    later = dated.dated("2027-06-30")
+    guard = Guard.load(tmp_path, later)
+    scored = guard.score(TEXTS)
+    assert all(_alike(one, other) for one, other in zip(scored, dated_guard.score(TEXTS), strict=True))
+    assert all(one.transfer == () for one in scored)
+    replies = later.generate(TEXTS, max_new_tokens=2, guard=guard, on_flagged="answer")
+    assert all(_alike(reply.verdict, one) for reply, one in zip(replies, scored, strict=True))
+    under_the_fit = dated.generate(TEXTS, max_new_tokens=2)
+    assert [one.ids for one in replies] == [one.ids for one in under_the_fit]
+
+
+def test_transformers_own_run_is_told_today_and_its_verdicts_say_so(dated, dated_guard):
+    with dated_guard.watching(dated, TEXTS[:2]) as watch:
+        dated.module.generate(**watch.inputs, max_new_tokens=1, do_sample=False, pad_token_id=0)
+    assert date.today().isoformat() in dated.tokenizer.decode(watch.inputs["input_ids"][0])
+    assert [one.transfer for one in watch.verdicts] == [("date",)] * 2

@@ -44,6 +44,8 @@ class Architecture:
     settings: Mapping[str, Any] = field(default_factory=dict)
     heads: tuple[int | None, ...] = EVERY
     refused: frozenset[str] = frozenset()
+    projection: str = "self_attn.o_proj"
+    """What transformers calls the attention output projection inside a block: known here, found there."""
     text: Mapping[str, Any] | None = None
     """Settings of the text decoder inside a model that also sees."""
 
@@ -71,8 +73,8 @@ ARCHITECTURES = {
     "Gemma-2": Architecture("Gemma2Config", {"head_dim": 16, "sliding_window": 16}, WIDE, POST_NORM),
     "Gemma-3 text": Architecture("Gemma3TextConfig", {"head_dim": 16, "sliding_window": 16}, WIDE, POST_NORM),
     "Phi-3": Architecture("Phi3Config"),
-    "GPT-2": Architecture("GPT2Config"),
-    "GPT-NeoX": Architecture("GPTNeoXConfig"),
+    "GPT-2": Architecture("GPT2Config", projection="attn.c_proj"),
+    "GPT-NeoX": Architecture("GPTNeoXConfig", projection="attention.dense"),
     "OLMo-2": Architecture("Olmo2Config", refused=POST_NORM),
     "Granite": Architecture(
         "GraniteConfig",
@@ -86,10 +88,12 @@ ARCHITECTURES = {
     "Cohere2": Architecture("Cohere2Config", {"sliding_window": 16, "logit_scale": 0.25}),
     "GPT-OSS": Architecture("GptOssConfig", {**EXPERTS, "head_dim": 16, "sliding_window": 16}, WIDE),
     "Falcon": Architecture(
-        "FalconConfig", {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 2}
+        "FalconConfig",
+        {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 2},
+        projection="self_attention.dense",
     ),
-    "MPT": Architecture("MptConfig", refused=POST_NORM),
-    "BLOOM": Architecture("BloomConfig", refused=POST_NORM | {"resume"}),
+    "MPT": Architecture("MptConfig", refused=POST_NORM, projection="attn.out_proj"),
+    "BLOOM": Architecture("BloomConfig", refused=POST_NORM | {"resume"}, projection="self_attention.dense"),
     "StableLM": Architecture("StableLmConfig"),
     "GLM-4": Architecture("Glm4Config", {"head_dim": 16}, WIDE, POST_NORM),
     "DeepSeek-V3": Architecture(

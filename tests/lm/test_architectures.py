@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from latentguard.errors import ModelNotSupported
-from latentguard.lm import AddDirection, LanguageModel
+from latentguard.lm import AddDirection, LanguageModel, heads
 from tests.lm.architectures import ARCHITECTURES, SEVERAL_STREAMS, Architecture
 from tests.lm.plain import blocks_run, plain_states
 from tests.lm.where import assert_same, differ, in_float32
@@ -39,6 +39,35 @@ def test_what_is_proved_is_what_the_architecture_has(
     assert all(site.heads == 4 for site in proof.heads or () if site)
     failed = {check.name for check in proof.checks if not check.passed}
     assert failed <= wanted.refused or (failed == {"head alone"} and "heads" in wanted.refused)
+
+
+def test_heads_are_read_where_the_architecture_has_them(built: tuple[Architecture, LanguageModel]) -> None:
+    """By the name that transformers gives the projection, which nothing in the package knows."""
+    wanted, model = built
+    for layer, site in zip(model.blocks.layers, model.proof.heads or (), strict=False):
+        if site is not None:
+            assert site.projection is layer.get_submodule(wanted.projection)
+
+
+def test_zeroing_any_head_of_any_block_zeroes_its_own_slice_alone(
+    built: tuple[Architecture, LanguageModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading tries the first, middle and last head of the first, middle and last block."""
+    wanted, model = built
+    monkeypatch.setattr(heads, "_ends", list)
+    ids = torch.tensor([model.render("hi").ids], device=model.device)
+    with torch.no_grad():
+        found = heads.prove_heads(
+            model.blocks.decoder,
+            model.blocks.layers,
+            lambda: model.blocks.decoder(input_ids=ids, use_cache=False),
+        )
+    if "heads" in wanted.refused:
+        assert found is None or found.other_slices > 0
+    else:
+        assert found is not None
+        assert (found.own_slice, found.other_slices) == (0.0, 0.0)
+        assert [site and site.width for site in found.sites] == list(wanted.heads)
 
 
 def test_states_in_a_batch_are_those_of_a_plain_run(built: tuple[Architecture, LanguageModel]) -> None:

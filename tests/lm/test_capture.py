@@ -186,6 +186,17 @@ def test_a_state_that_is_not_finite_is_refused_by_slot() -> None:
     assert model.capture(PROMPTS[:2], slots=[0, 1]).tensor.isfinite().all()
 
 
+def test_a_stream_that_outgrows_half_precision_is_refused_by_slot() -> None:
+    """Gemma's states outgrow float16 as Gemma's own do: by what a block adds, in sound weights."""
+    module = tiny_module("Gemma2", vocab_size=len(byte_level(CHATML)))
+    model = LanguageModel(module.to(torch.float16), byte_level(CHATML), name="Gemma in float16")
+    assert model.capture(PROMPTS[:2]).tensor.isfinite().all()
+    model.blocks.layers[2].post_feedforward_layernorm.weight.data.fill_(6e4)
+    with pytest.raises(NonFiniteState, match="slot 3"):
+        model.capture(PROMPTS[:2])
+    assert model.capture(PROMPTS[:2], slots=[0, 1, 2]).tensor.isfinite().all()
+
+
 def test_an_out_of_memory_batch_is_halved_and_no_prompt_is_lost(
     qwen: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ The bounds are those of `benchmarks/`, where the same jobs are timed on a real m
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,11 +88,16 @@ JOBS: dict[str, tuple[Callable[[LanguageModel, list[Rendered]], object], float]]
 }
 
 
+@pytest.mark.parametrize("shares", [True, False])
 @pytest.mark.parametrize("job", JOBS)
 def test_reading_costs_no_more_than_the_bare_forward(
-    deep: LanguageModel, prompts: list[Rendered], job: str
+    deep: LanguageModel, prompts: list[Rendered], job: str, shares: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The floor runs every prompt whole; so does reading where a shared beginning may not run once."""
     run, bound = JOBS[job]
+    if not shares:
+        refused = {**deep.proof.refusals, "prefix sharing": "not here"}
+        monkeypatch.setattr(deep, "proof", replace(deep.proof, refusals=refused))
     with counted(deep) as found:
         run(deep, prompts)
     assert 0 < found["work"] <= bound * floor(prompts)

@@ -1,5 +1,6 @@
 """An edit changes exactly the tokens in its scope, in every row of a batch, or says that it did not."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_adding_minus_zero_keeps_the_sign_of_zero() -> None:
     stream = torch.tensor([[[-0.0, 0.0, 1.0]]])
     edit = AddDirection(0, torch.tensor([1.0, 0.0, 2.0]), 0.0)
     for tokens in (1, 0):
-        found = Scoped(torch.full((1, 1), bool(tokens)), tokens, bool(tokens))
+        found = Scoped((range(tokens),), 1, torch.device("cpu"))
         changed = edit.applied(stream, found, edit.vector(stream))
         assert torch.equal(changed.view(torch.int32), stream.view(torch.int32))
 
@@ -79,13 +80,14 @@ def test_a_step_costs_one_operation_an_edited_block(qwen: LanguageModel, scope: 
 
     def operations(blocks: int, steps: int) -> int:
         edits = [AddDirection(slot, _direction(qwen), 0.0, scope) for slot in range(blocks)]
-        with qwen.edited(edits), _Counting() as counting:
+        with qwen.edited(edits) if edits else nullcontext(), _Counting() as counting:
             qwen.generate(["Sing a song.", "Why not?"], max_new_tokens=steps)
         return counting.done
 
-    for_eight_steps = {blocks: operations(blocks, 10) - operations(blocks, 2) for blocks in (1, 4)}
-    added = for_eight_steps[4] - for_eight_steps[1]
-    assert added == (0 if scope == "prompt" else 8 * 3)
+    for_eight_steps = {blocks: operations(blocks, 10) - operations(blocks, 2) for blocks in (0, 1, 4)}
+    in_scope = scope != "prompt"
+    assert for_eight_steps[4] - for_eight_steps[1] == 8 * 3 * in_scope
+    assert for_eight_steps[1] - for_eight_steps[0] == 8 * 1 * in_scope
 
 
 IN_SCOPE = {
@@ -108,14 +110,14 @@ def test_an_edit_touches_exactly_the_tokens_in_scope(
         model.render(LONG, context=CONTEXT),
         model.render("Go on.\nWhy", context="Go"),
     ]
-    calls: list[tuple[torch.Tensor, torch.Tensor]] = []
+    calls: list[tuple[tuple[range, ...], torch.Tensor]] = []
     applied = AddDirection.applied
 
     def watched(edit: AddDirection, stream: torch.Tensor, *found: Any) -> torch.Tensor:
         out = applied(edit, stream, *found)
         layout = current_layout()
         assert layout is not None
-        calls.append((layout.index, (out != stream).all(dim=-1)))
+        calls.append((layout.spans, (out != stream).all(dim=-1)))
         assert torch.equal((out != stream).any(dim=-1), calls[-1][1])
         return out
 
@@ -126,10 +128,10 @@ def test_an_edit_touches_exactly_the_tokens_in_scope(
     contexts = [prompts[row].context_end for row in rows]
     assert None not in contexts
     changed: set[tuple[int, int]] = set()
-    for index, touched in calls:
+    for spans, touched in calls:
         for number, row in enumerate(rows):
-            for token in range(index.shape[1]):
-                at = int(index[number, token])
+            for token in range(touched.shape[1]):
+                at = spans[number][token] if token < len(spans[number]) else -1
                 wanted = at >= 0 and IN_SCOPE[scope](at, len(prompts[row].ids), contexts[number])
                 assert bool(touched[number, token]) == wanted
                 if wanted:

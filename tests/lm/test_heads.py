@@ -6,6 +6,7 @@ from torch import Tensor
 
 from latentguard.errors import EditMatchedNothing, LatentGuardError, ModelNotSupported
 from latentguard.lm import AddDirection, LanguageModel, ReplaceHeads, ScaleHeads
+from latentguard.lm.edits.scope import Scope
 from tests.lm.architectures import ARCHITECTURES
 from tests.lm.plain import blocks_run, projection_inputs
 from tests.lm.tiny import tiny
@@ -104,6 +105,47 @@ def test_a_factor_of_one_changes_nothing_bit_for_bit(qwen: LanguageModel, renorm
     plain = qwen.next_token_logits(PROMPTS)
     with qwen.edited([ScaleHeads([(0, 1), (2, 3)], 1.0, renorm)]):
         assert torch.equal(qwen.next_token_logits(PROMPTS), plain)
+
+
+@pytest.mark.parametrize("scope", ["prompt", "context", "generated", "all"])
+def test_heads_are_scaled_on_the_tokens_in_scope_of_every_row(qwen: LanguageModel, scope: Scope) -> None:
+    """A padded batch whose contexts end at different tokens."""
+    prompts = [
+        qwen.render("Sing.\nLoud?", context="Sing."),
+        qwen.render("Tell me about the river.\nIs it deep?", context="Tell me about the river."),
+    ]
+    positions = range(min(len(one.ids) for one in prompts))
+    plain = qwen.capture_heads(prompts, positions=positions, blocks=[1]).tensor[:, :, 0]
+    with qwen.edited([ScaleHeads([(1, 2)], 0.5, scope=scope)]):
+        if scope == "generated":
+            with pytest.raises(EditMatchedNothing):
+                qwen.capture_heads(prompts, positions=positions, blocks=[1])
+            return
+        found = qwen.capture_heads(prompts, positions=positions, blocks=[1]).tensor[:, :, 0]
+    for row, prompt in enumerate(prompts):
+        assert prompt.context_end is not None
+        end = prompt.context_end if scope == "context" else len(prompt.ids)
+        expected = plain[row].clone()
+        expected[:end, 2] *= 0.5
+        assert_same(found[row], expected, rtol=1e-4, atol=1e-5)
+    assert prompts[0].context_end < len(positions), "a token behind the shorter context is compared"
+
+
+def test_renorm_over_a_tensor_counts_the_edited_tokens_of_every_row_and_no_padding(
+    qwen: LanguageModel,
+) -> None:
+    site = qwen.proof.heads[1]
+    generator = torch.Generator().manual_seed(0)
+    given = torch.randn((2, 5, site.heads * site.width), generator=generator)
+    mask = torch.tensor([[True, True, True, True, True], [True, True, True, False, False]])
+    edit = ScaleHeads([(1, 0), (2, 3)], 0.0, "tensor")
+    found = edit.applied(given, mask, site, 1)
+    assert not site.by_head(found)[mask][:, 0].any()
+    assert_same(found[mask].norm(), given[mask].norm(), rtol=1e-5, atol=1e-5)
+    assert differ(found[0].norm(), given[0].norm(), atol=1e-3), "together, not row by row"
+    assert torch.equal(found[~mask], given[~mask])
+    other = torch.where(mask[..., None], given, 100.0)
+    assert torch.equal(edit.applied(other, mask, site, 1)[mask], found[mask])
 
 
 def test_per_token_renorm_does_not_depend_on_the_batch(qwen: LanguageModel) -> None:

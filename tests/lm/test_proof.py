@@ -72,7 +72,7 @@ def test_a_model_without_blocks_of_its_own_is_refused() -> None:
     config = BertConfig(
         vocab_size=600, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48
     )
-    with pytest.raises(ModelNotSupported, match="takes no tokens"):
+    with pytest.raises(ModelNotSupported, match="an encoder like BERT has; only decoder chat models"):
         LanguageModel(BertLMHeadModel(config), byte_level(CHATML), name="an encoder")
 
 

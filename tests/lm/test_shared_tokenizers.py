@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 
 from latentguard.errors import PositionNotProved, TemplateError
 from latentguard.lm.chat import ChatTemplate
+from tests.lm.templates import byte_level
 from tests.lm.transcripts import DOCUMENT, QUESTION, declaring, transcript
 
 pytestmark = pytest.mark.shared
@@ -166,3 +167,25 @@ def test_an_agents_transcript_has_its_positions(tokenizers: Path, folder: str, d
     passages = chat(tokenizers / folder, "{}").passages(conversation, every=50)
     assert "".join(one.text for one in passages if one.role == "tool") == DOCUMENT
     assert {one.stop - 1 for one in passages} >= {rendered.t_inst, rendered.t_content}
+
+
+def test_templates_without_a_vocabulary_are_told_apart_from_what_they_wrap(tokenizers: Path):
+    """Eighteen more templates, in a vocabulary made here: what stands around the content is as recorded."""
+    folder = tokenizers / "templates-only"
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    assert len(index) >= 18
+    for known in index:
+        tokenizer = byte_level((folder / known["file"]).read_text(encoding="utf-8"))
+        tokenizer.add_special_tokens({"bos_token": known["bos_token"]} if known["bos_token"] else {})
+        tokenizer.add_special_tokens({"eos_token": known["eos_token"]})
+        template = ChatTemplate(tokenizer, date="2025-06-30")
+        for content in ("How do I bake bread?", "  面包 🍞 \n"):
+            rendered = template.render(content)
+            inside = content.strip() if known["content"] == "trimmed" else content
+            name = f"{known['name']}: {rendered.text!r}"
+            assert rendered.text.endswith(inside + known["suffix"]), name
+            if not known["date_dependent"]:
+                assert rendered.text == known["prefix"] + inside + known["suffix"], name
+            first, stop = rendered.content
+            assert rendered.t_inst == stop - 1
+            assert inside.strip() in tokenizer.decode(list(rendered.ids[first:stop])), name

@@ -5,6 +5,8 @@ from functools import cache
 import pytest
 import torch
 
+from tests.real.close import relative, rounding
+
 pytestmark = pytest.mark.real
 
 PROMPTS = (
@@ -13,8 +15,6 @@ PROMPTS = (
     "什么是素数？",
     "def add(a, b):\n    return a + b",
 )
-ROUNDING = 0.03
-"""Largest relative difference that bfloat16 explains between two orders of the same sums."""
 
 
 @cache
@@ -31,29 +31,26 @@ def reported(model, rendered):
     return torch.stack([state[0] for state in (*states[:-1], left[0])], dim=1).float().cpu()
 
 
-def relative(found, expected):
-    """Largest difference of a state, as a share of its length."""
-    return float(((found - expected).norm(dim=-1) / expected.norm(dim=-1)).max())
-
-
 def test_states_of_one_prompt_equal_transformers_own(real_model):
     for prompt in PROMPTS:
         rendered = real_model.render(prompt)
         expected = reported(real_model, rendered)
         captured = real_model.capture([rendered], positions=("t_inst", "t_post_inst")).tensor[0]
-        assert relative(captured[0], expected[rendered.t_inst]) <= ROUNDING
-        assert relative(captured[1], expected[rendered.t_post_inst]) <= ROUNDING
+        assert relative(captured[0], expected[rendered.t_inst]) <= rounding(real_model)
+        assert relative(captured[1], expected[rendered.t_post_inst]) <= rounding(real_model)
 
 
 def test_a_batch_of_different_lengths_changes_no_state_beyond_rounding(real_model):
     together = real_model.capture(PROMPTS, positions=("t_inst",)).tensor[:, 0]
     for number, prompt in enumerate(PROMPTS):
         rendered = real_model.render(prompt)
-        assert relative(together[number], reported(real_model, rendered)[rendered.t_inst]) <= ROUNDING
+        assert relative(together[number], reported(real_model, rendered)[rendered.t_inst]) <= rounding(
+            real_model
+        )
 
 
 def test_the_neighbouring_token_is_another_state(real_model):
     rendered = real_model.render(PROMPTS[0])
     captured = real_model.capture([rendered], positions=("t_inst",)).tensor[0, 0]
     beside = reported(real_model, rendered)[rendered.t_inst - 1]
-    assert relative(captured[1:], beside[1:]) > 10 * ROUNDING
+    assert relative(captured[1:], beside[1:]) > 10 * rounding(real_model)

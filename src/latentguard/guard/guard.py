@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -137,6 +137,11 @@ class Guard:
         wanted = needs(self.manifest)
         return wanted.positions, wanted.slots
 
+    @property
+    def date(self) -> str | None:
+        """The date that a template that writes one is told (ISO): that of the fit."""
+        return self.manifest.model.date
+
     def judge(self, states: States) -> list[Verdict]:
         """One verdict a prompt of `states`, which hold what it `reads`: from a run that was made anyway."""
         return verdicts(scored(states, self.manifest, self.tensors), self.manifest, self.transfer)
@@ -149,7 +154,8 @@ class Guard:
         `model`: the guard's `LanguageModel` or its `module`, whose `generate` is called. The call's ids must
         be those of the proved rendering of `prompts`, padded on either side (`watch.inputs` makes them);
         chunked prefill, beams and `num_return_sequences` are followed. A template that writes the date is
-        told today's, as transformers tells it. Raises `RunNotFollowed` out of a call that runs anything else,
+        told today's, as transformers tells it; verdicts name the date in `transfer` where it is not that of
+        the fit. Raises `RunNotFollowed` out of a call that runs anything else,
         and `ValueError` for another model.
         """
         if getattr(model, "module", model) is not self.module:
@@ -158,8 +164,10 @@ class Guard:
         positions, slots = self.reads
         conversations = [one.messages for one in given]
         today = self.model.dated(date.today().isoformat())
+        other = ("date",) if today.chat.date != self.model.chat.date else ()
+        judge = replace(self, transfer=(*self.transfer, *other)).judge
         with today.following(conversations, positions=positions, slots=slots) as followed:
-            yield Watch(today, followed, self.judge, [one.text for one in given])
+            yield Watch(today, followed, judge, [one.text for one in given])
 
     def evaluate(
         self,

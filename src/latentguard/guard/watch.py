@@ -27,7 +27,8 @@ class Watch:
 
     @property
     def verdicts(self) -> Verdicts:
-        """One verdict a prompt, as `Guard.score` gives it; `RunNotFollowed` before the prefill has ended."""
+        """One verdict a prompt, as `Guard.score` gives it, but for the date that a template may write (see
+        `Guard.watching`); `RunNotFollowed` before the prefill has ended."""
         if self._verdicts is None:
             self._verdicts = Verdicts(self._judge(self._followed.states), self._texts)
         return self._verdicts

@@ -30,29 +30,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchLayout:
-    """One forward call. `index[row, token]` counts within the row's own prompt and reply; -1 is padding.
+    """One forward call, right-padded: which tokens of its own prompt and reply each row runs.
 
-    On the device that takes the tokens.
+    Numbers, not tensors: what an edit needs to know of a step costs no operation on the device.
     """
 
-    index: Int[Tensor, "row token"]
+    spans: tuple[range, ...]
+    """Of each row, the indices of its tokens within the row's prompt and reply; padding follows them."""
     rows: tuple[Row, ...]
     scoped: dict[tuple[str, torch.device], Any] = field(default_factory=dict, init=False)
     """What each scope holds of this call, by device, once it has been asked for (`scope.scoped`)."""
 
     @property
-    def prompt_tokens(self) -> Int[Tensor, "row"]:
-        """Tokens of the templated prompt."""
-        return self._of_rows([len(row.prompt.ids) for row in self.rows])
-
-    @property
-    def context_end(self) -> Int[Tensor, "row"]:
-        """The first token after the context, -1 where the prompt was rendered without one."""
-        ends = [row.prompt.context_end for row in self.rows]
-        return self._of_rows([-1 if end is None else end for end in ends])
-
-    def _of_rows(self, numbers: Sequence[int]) -> Int[Tensor, "row"]:
-        return torch.tensor(numbers, dtype=torch.long, device=self.index.device)
+    def width(self) -> int:
+        """Tokens of a row, padding included."""
+        return max(map(len, self.spans))
 
 
 def padded(

@@ -133,7 +133,11 @@ def _final_norm(module: nn.Module, decoder: nn.Module, layers: nn.ModuleList, hi
             decoder(input_ids=torch.zeros((1, 2), dtype=torch.long, device=device), use_cache=False)
     except TypeError as error:
         raise ModelNotSupported(
-            _reason(module, f"has blocks in a part that takes no tokens ({error})")
+            _reason(
+                module,
+                f"has blocks in a part that takes no tokens, as an encoder like BERT has; only decoder chat "
+                f"models are read ({error})",
+            )
         ) from error
     finally:
         for handle in handles:

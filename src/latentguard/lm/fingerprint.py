@@ -37,6 +37,12 @@ class Identity(BaseModel):
     versions: dict[str, str]
 
     @property
+    def deciding(self) -> str:
+        """Everything that decides what the model computes of a conversation, as one line: a key for what is
+        kept of it. Two checkpoints may share it where no sampled row tells them apart."""
+        return self.model_dump_json(exclude={"name", "revision", "versions"})
+
+    @property
     def local(self) -> bool:
         """Whether the model was a folder or file of some machine, or the bundled one, and none of the hub's.
 

@@ -211,8 +211,9 @@ class LanguageModel:
         """One reply a prompt: greedy at temperature 0, otherwise sampled, one seeded generator a prompt.
 
         With `guard` every prompt is judged by the states of the very run that computes its first token, and
-        each reply carries its verdict. A flagged prompt gets no token (finish "flagged", an empty text), or,
-        with `on_flagged="answer"`, its reply all the same.
+        each reply carries its verdict; a template that writes the date is told the guard's. A flagged prompt
+        gets no token (finish "flagged", an empty text), or, with `on_flagged="answer"`, its reply all the
+        same.
         """
         if max_new_tokens < 1:
             raise ValueError("max_new_tokens must be at least 1")
@@ -222,7 +223,7 @@ class LanguageModel:
             raise ValueError("this guard judges the states of another model; load it beside this one")
         if not prompts:
             return []
-        rendered = self._rendered(prompts)
+        rendered = (self if guard is None else self.dated(guard.date))._rendered(prompts)
         readings, finish = self._memory.on_the_way(rendered, tuple(range(self.n_slots)))
         watch = None if guard is None else Watch(guard, rendered)
         if watch is not None:

@@ -130,8 +130,8 @@ def _keep(blocks: Blocks, prompt: Rendered, first: int, device: torch.device) ->
         run(blocks, going_on, [prompt.ids[first:]], [first], [row])
     handed_on = [value for arguments, keywords in calls for value in (*arguments, *keywords.values())]
     from_below = not all(_is_plain(value) or _is_cache(value) for value in handed_on)
-    index = torch.arange(first, len(prompt.ids), device=device)[None]
-    return _Kept(tuple(calls), leaving[0], before, BatchLayout(index, (row,)), from_below)
+    layout = BatchLayout((range(first, len(prompt.ids)),), (row,))
+    return _Kept(tuple(calls), leaving[0], before, layout, from_below)
 
 
 def _resume(

@@ -102,7 +102,8 @@ def run(
     real = (index >= 0).long()
     before.seen = torch.cat([before.seen, real], dim=1)
     keywords: dict[str, Any] = {"past_key_values": before.cache, "use_cache": before.cache is not None}
-    with announced(BatchLayout(index, tuple(rows))):
+    spans = tuple(range(first, first + len(one)) for one, first in zip(sequences, start, strict=True))
+    with announced(BatchLayout(spans, tuple(rows))):
         output = blocks.decoder(
             input_ids=ids, attention_mask=before.seen, position_ids=index.clamp(min=0), **keywords
         )

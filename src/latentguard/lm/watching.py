@@ -42,6 +42,11 @@ class Watcher(Protocol):
         """The positions and slots whose states it wants."""
         ...
 
+    @property
+    def date(self) -> str | None:
+        """What the template is told the date is (ISO), if it writes one; None for the model's own."""
+        ...
+
     def judge(self, states: States) -> Sequence[Judged]:
         """One judgement a prompt of `states`, in order."""
         ...

@@ -85,13 +85,12 @@ class ReplaceHeads:
         """Of the running tokens those that are replaced: their rows and columns, and the prompt and position
         whose values they take."""
         where: list[tuple[int, int, int, int]] = []
-        columns = [{index: column for column, index in enumerate(row)} for row in layout.index.tolist()]
         for number, row in enumerate(layout.rows):
             prompt = 0 if self.values.shape[0] == 1 else row.number
             for position, name in enumerate(self.positions):
-                column = columns[number].get(row.prompt.index(name))
-                if column is not None:
-                    where.append((number, column, prompt, position))
+                span, index = layout.spans[number], row.prompt.index(name)
+                if index in span:
+                    where.append((number, index - span.start, prompt, position))
         rows, at, prompts, positions = zip(*where, strict=True) if where else ((), (), (), ())
         return list(rows), list(at), list(prompts), list(positions)
 
