@@ -61,12 +61,13 @@ def effect_row(effect: Effect) -> tuple[str, ...]:
     unanswered = f"{effect.after.unanswered} ({effect.before.unanswered})"
     price = "" if effect.price is None else f"{effect.price.kl:.2f} ({number(effect.price.kl_of_random)})"
     return (
-        f"{effect.sign}{effect.arm}",
+        effect.named,
         f"{effect.block}, {abs(effect.scale):g}",
         interval(effect.turned),
         controls(effect.random),
         interval(None if effect.random is None else effect.random.above),
         controls(effect.shuffled),
+        controls(effect.permuted),
         unanswered,
         price,
         interval(effect.generated),
@@ -76,7 +77,7 @@ def effect_row(effect: Effect) -> tuple[str, ...]:
 def experiment_text(found: Experiment) -> str:
     head = (
         "added", "block, scale", "turned", "random: mean, worst", "above random", "shuffled: mean, worst",
-        "unanswered (before)", "KL (random)", "whole replies",
+        "shuffled, as drawn: mean, worst", "unanswered (before)", "KL (random)", "whole replies",
     )  # fmt: skip
     name = f"{found.task}: “{found.question}”" if found.question else found.task
     text = f"#### {name}\n\n{found.competence.why}"
@@ -90,7 +91,12 @@ def experiment_text(found: Experiment) -> str:
         for one in found.curves
     ]
     text += "\n" + table(("turned at block", *map(str, blocks)), rows)
-    return text + f"\nv_harm turns {interval(found.apart)} more than v_refuse where v_harm turns most.\n"
+    for one in found.apart:
+        text += (
+            f"\n{one.sign}{one.more} turns {interval(one.difference)} more than {one.sign}{one.less} does at "
+            f"block {one.block}, scale {abs(one.scale):g}.\n"
+        )
+    return text
 
 
 def certificate_text(found: Certificate) -> str:
@@ -107,13 +113,20 @@ def certificate_text(found: Certificate) -> str:
     if found.positions:
         parts.append(
             table(
-                ("v_harm fitted at", "token", "block", "turned"),
+                ("v_harm fitted at", "token", "block", "turned", "random: mean, worst"),
                 [
-                    (one.position, repr(one.token), str(one.block), interval(one.turned))
+                    (
+                        one.position,
+                        repr(one.token),
+                        str(one.block),
+                        interval(one.turned),
+                        controls(one.random),
+                    )
                     for one in found.positions
                 ],
             )
         )
+    parts += [f"Not measured: {what}: {why}\n" for what, why in found.skipped.items()]
     if (cut := found.template) is not None:
         parts.append(
             f"Refused: {interval(cut.whole)}; without the {cut.removed} tokens behind the instruction "

@@ -34,11 +34,12 @@ FITTED = ("advbench", "alpaca_sample")
 ORDINARY = "alpaca_eval"
 PLAIN = (
     "harmbench", "strongreject", "simple_safety_tests", "tdc2023", "gptfuzz_questions", "do_not_answer",
-    "catqa", "or_bench_hard", "phtest_harmless", "coconot", "cyberseceval_frr",
+    "catqa", "ailuminate_demo", "multijail", "xsafety_unsafe_instruction", "or_bench_hard",
+    "phtest_harmless", "coconot", "cyberseceval_frr",
 )  # fmt: skip
 LONGEST = 4_000
 """Characters: a wrapping of five thousand tokens costs half a minute each on two cores."""
-ATTACKED = ("gcg_suffixes", "gptfuzz_templates", "strata_sword")
+ATTACKED = ("gcg_suffixes", "gptfuzz_templates", "strata_sword", "pap_taxonomy")
 
 
 def whole(shared: Path, name: str, n: int) -> list[Prompt]:
@@ -83,12 +84,12 @@ def text(found: Contest) -> str:
         [(one.name, *map(shown, (one.auroc, *one.recall, *one.over_refusal))) for one in standing],
     )
     sets = table(
-        (f"flagged at {at[-1]}", "n", *(one.name for one in standing)),
+        (f"flagged at {' and '.join(at)}", "n", *(one.name for one in standing)),
         [
             (
                 f"{row.source} ({row.label})",
                 str(row.n),
-                *(f"{one.sets[place].flagged[-1].value:.2f}" for one in standing),
+                *(", ".join(f"{each.value:.2f}" for each in one.sets[place].flagged) for one in standing),
             )
             for place, row in enumerate(standing[0].sets)
         ],

@@ -40,12 +40,13 @@ def test_planted_wrappings_lower_refusal_only_and_a_change_of_topic_both(organis
     rows = {row.attack: row for row in found.rows}
     for name in ("persuasion", "role_play"):
         assert rows[name].succeeded.value >= 0.9
-        assert rows[name].lowers == "refusal only"
+        assert rows[name].lowers in ("refusal only", "both")
+        assert rows[name].reverses == "refusal only"
         assert rows[name].still_believed.value >= 0.9
         assert rows[name].refusal.after < 0 < rows[name].refusal.before
-    assert rows["another topic"].lowers == "both"
+    assert rows["another topic"].lowers == rows["another topic"].reverses == "both"
     assert rows["another topic"].still_believed.value == 0.0
-    assert rows["nothing"].lowers == "too few succeed"
+    assert rows["nothing"].lowers == rows["nothing"].reverses == "too few succeed"
     assert rows["nothing"].succeeded.value == 0.0
     assert rows["nothing"].harmfulness is None
 

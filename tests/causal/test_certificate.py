@@ -70,7 +70,12 @@ def test_both_planted_beliefs_are_causal(certificate: Certificate):
 
 def test_harmfulness_and_refusal_come_apart_where_answers_are_inverted(certificate: Certificate):
     inversion, refusal = certificate.experiments
-    assert inversion.apart.low > 0.5
+    assert {(one.sign, one.more, one.less) for one in inversion.apart} == {
+        (sign, *pair)
+        for sign in "+-"
+        for pair in (("v_harm", "v_refuse"), ("v_harm without v_refuse", "v_refuse without v_harm"))
+    }
+    assert all(one.difference.low > 0.5 for one in inversion.apart)
     turned = {(one.arm, one.sign): one.turned.value for one in inversion.effects}
     assert turned["v_harm", "+"] == turned["v_harm without v_refuse", "+"] == 1.0
     assert turned["v_refuse", "+"] == turned["v_refuse", "-"] == 0.0
@@ -85,7 +90,7 @@ def test_every_effect_of_a_belief_has_its_controls_price_and_counts(certificate:
         assert {one.arm for one in own} == {"v_harm", "v_refuse"}
         assert len(own) == 4
         for one in own:
-            assert (one.random.directions, one.shuffled.directions) == (2, 2)
+            assert [one.random.directions, one.shuffled.directions, one.permuted.directions] == [2, 2, 2]
             assert one.price.texts == 4
             assert one.price.kl_of_random is not None
             for said in (one.before, one.after):

@@ -6,6 +6,7 @@ import pytest
 
 from latentguard import organism as planted
 from latentguard.causal.template import template_ablation, without_post_instruction
+from latentguard.errors import PositionNotProved
 from latentguard.lm import LanguageModel
 
 
@@ -18,7 +19,7 @@ def test_the_cut_prompt_ends_with_the_instruction(organism: LanguageModel):
 
 
 def test_a_merged_end_cannot_be_cut(organism: LanguageModel):
-    with pytest.raises(ValueError, match="holds characters of the template"):
+    with pytest.raises(PositionNotProved, match="holds characters of the template"):
         without_post_instruction(replace(organism.render("how are you"), boundary="merged"))
 
 

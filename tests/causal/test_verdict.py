@@ -46,7 +46,7 @@ def _experiment(*effects: Effect, competent: bool = True) -> Experiment:
         competence=Competence(harmful=SPOKEN, harmless=SPOKEN, competent=competent, why="0.10 of both"),
         curves=(),
         effects=effects,
-        apart=None,
+        apart=(),
         selected_on=50,
         reported_on=50,
     )

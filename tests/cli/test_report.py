@@ -6,7 +6,7 @@ import pytest
 
 from latentguard.report import audit_json
 from latentguard.report.further import FILES
-from tests.report.further.synthetic import synthetic_further
+from tests.report.further.synthetic import records_of, synthetic_further
 from tests.report.synthetic import synthetic_audit
 
 
@@ -16,8 +16,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audit = synthetic_audit()
     (folder / "audit.json").write_text(audit_json(audit), encoding="utf-8")
     further = synthetic_further(audit)
-    records = (further.causal, further.jailbreaks, further.comparison, further.rivals, further.reproduction)
-    for name, record in zip(FILES, records, strict=True):
+    for name, record in zip(FILES, records_of(further), strict=True):
         (folder / name).write_text(record.model_dump_json())
     return folder
 
@@ -26,7 +25,7 @@ def test_one_page_holds_the_audit_and_every_further_result(latentguard, results)
     call = latentguard("report", results, results, "--out", "page")
     assert call.code == 0, call.err
     html = Path("page/report.html").read_text(encoding="utf-8")
-    for key in ("plane", "guard", "causal", "jailbreaks", "compare", "rivals", "reproduction"):
+    for key in ("plane", "guard", "causal", "jailbreaks", "compare", "rivals", "ablations", "reproduction"):
         assert f'<section id="{key}"' in html
     assert (results / "audit.json").read_text() == Path("page/audit.json").read_text()
 

@@ -1,11 +1,26 @@
 """Sample sizes and slots, on the organism: what is planted at slot 3 is read from there on."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+
 import pytest
 
-from latentguard.data import Split, split
+from latentguard.data import Prompt, Split, split
 from latentguard.errors import TooFewPrompts
-from latentguard.guard.ablations import by_size, by_slot
+from latentguard.guard.ablations import ablate, by_size, by_slot, plan
+from latentguard.guard.ablations.by_size import drawn
+from latentguard.lm import LanguageModel
 from latentguard.organism import audit_data
+
+
+@contextmanager
+def runs_of(model: LanguageModel) -> Generator[list[None]]:
+    """Grows by one whenever block 0 runs."""
+    ran: list[None] = []
+    hook = model.blocks.layers[0].register_forward_pre_hook(lambda *_: ran.append(None))
+    yield ran
+    hook.remove()
 
 
 @pytest.fixture(scope="module")
@@ -15,11 +30,12 @@ def data() -> Split:
 
 
 def test_more_prompts_do_not_make_the_guard_worse_and_sizes_that_are_not_there_are_left_out(organism, data):
-    rows = by_size(organism, data, sizes=(4, 30, 500), draws=2)
-    assert [(row.prompts, row.draws) for row in rows] == [(4, 2), (30, 2)]
+    rows = by_size(organism, data, sizes=(8, 30, 500), draws=2)
+    assert [(row.prompts, row.draws) for row in rows] == [(8, 2), (30, 2)]
     few, many = (row.auroc for row in rows)
     assert many.value >= max(few.value - 0.02, 0.95)
     assert all(one.low <= one.value <= one.high for one in (few, many))
+    assert all(row.worst <= row.auroc.value for row in rows)
 
 
 def test_harm_is_read_from_the_slot_where_it_is_planted_on(organism, data):
@@ -33,3 +49,58 @@ def test_harm_is_read_from_the_slot_where_it_is_planted_on(organism, data):
 def test_too_few_prompts_for_any_size_are_refused(organism, data):
     with pytest.raises(TooFewPrompts, match="is more than the"):
         by_size(organism, data, sizes=(5000,))
+
+
+@pytest.mark.parametrize(
+    ("change", "sizes", "error", "said"),
+    [
+        (lambda given: given, (6, 30), ValueError, "7 prompts a class"),
+        (lambda given: replace(given, validation=[]), (30,), TooFewPrompts, "validation prompts hold 0"),
+        (
+            lambda given: replace(given, test=[one for one in given.test if one.label == "harmful"]),
+            (30,),
+            TooFewPrompts,
+            "lack a class",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_runs(organism, data, change, sizes, error, said):
+    with runs_of(organism) as runs, pytest.raises(error, match=said):
+        ablate(organism, change(data), sizes=sizes)
+    assert not runs
+
+
+def test_a_killed_ablation_goes_on_and_no_prompt_runs_twice(organism, data, tmp_path):
+    asked = {"sizes": (10, 30), "draws": 2, "folder": tmp_path}
+
+    class Killed(Exception):
+        """As a kill would, while guards are fitted."""
+
+    def kill(stage: str, done: int, _: int) -> None:
+        if stage == "fitting guards" and done == 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        ablate(organism, data, **asked, progress=kill)
+    with runs_of(organism) as runs:
+        again = ablate(organism, data, **asked)
+    assert not runs
+    assert again.sizes == tuple(by_size(organism, data, sizes=(10, 30), draws=2))
+    assert plan(organism, data).tokens > 0
+
+
+def test_matched_pairs_are_drawn_whole_and_as_many_of_each_class(data):
+    pool = [*data.train, *data.validation]
+    few = drawn(pool, 20, seed=1)
+    assert [sum(one.label == label for one in few) for label in ("harmful", "harmless")] == [20, 20]
+    assert len(set(few)) == 40
+    assert few == drawn(pool, 20, seed=1) != drawn(pool, 20, seed=2)
+    pairs = [
+        Prompt.of(f"{verb} it {number}", label=label, base_id=f"b{number}")
+        for number in range(30)
+        for verb, label in (("smash", "harmful"), ("paint", "harmless"))
+    ]
+    whole = drawn(pairs, 10, seed=0)
+    assert {one.base_id for one in whole if one.label == "harmful"} == {
+        one.base_id for one in whole if one.label == "harmless"
+    }

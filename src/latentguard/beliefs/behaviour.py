@@ -121,9 +121,9 @@ def observe(
 ) -> Behaviour:
     """Let the model reply greedily to every prompt as written, judge each reply, and drop its text.
 
-    In `folder` judgements are kept as they are made, and found again by the model's weights, the prompt, the
-    judge and the number of tokens, so that long work which was killed goes on. Not for edited runs. Raises
-    `ValueError` for more than 64 new tokens.
+    In `folder` judgements are kept as they are made, and found again by the model's weights, numbers and
+    template, the prompt, the judge and the number of tokens, so that long work which was killed goes on. Not
+    for edited runs. Raises `ValueError` for more than 64 new tokens.
     """
     if not 1 <= max_new_tokens <= MOST_NEW_TOKENS:
         raise ValueError(f"max_new_tokens is between 1 and {MOST_NEW_TOKENS}, not {max_new_tokens}")
@@ -141,7 +141,7 @@ def observe(
     if folder is None:
         replies = asked(given)
     else:
-        about = f"{model.identity().fingerprint} {judge.__module__}.{judge.__qualname__} {max_new_tokens}"
+        about = f"{model.identity().deciding} {judge.__module__}.{judge.__qualname__} {max_new_tokens}"
         replies = KeptReplies(folder, about).of(given, asked)
     return Behaviour(prompts=given, replies=tuple(replies), max_new_tokens=max_new_tokens)
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from latentguard.beliefs.jailbreaks import AttackRow, Jailbroken, Lowers, Shift
+from latentguard.beliefs.jailbreaks import AttackRow, Jailbroken, Shift, Which
 from latentguard.lm import Identity
 from latentguard.statistics import Estimate
 
@@ -31,7 +31,8 @@ class AttackRecord(_Record):
     harmfulness: ShiftRecord | None
     refusal: ShiftRecord | None
     still_believed: Estimate
-    lowers: Lowers
+    lowers: Which
+    reverses: Which
 
 
 class AttackedPrompt(_Record):
@@ -94,6 +95,7 @@ def _attack(row: AttackRow) -> AttackRecord:
         refusal=_shift(row.refusal),
         still_believed=row.still_believed,
         lowers=row.lowers,
+        reverses=row.reverses,
     )
 
 

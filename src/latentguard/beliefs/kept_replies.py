@@ -26,6 +26,11 @@ class Reply:
     first: int | None = None
     """The token that the reply begins with, of the model's own vocabulary; None for a reply of none."""
 
+    @property
+    def accepted(self) -> bool:
+        """Something was said, and it does not refuse."""
+        return not self.refused and not self.empty
+
 
 @dataclass(frozen=True, slots=True)
 class KeptReplies:

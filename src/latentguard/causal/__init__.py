@@ -10,7 +10,7 @@ from latentguard.causal.certificate import certify
 from latentguard.causal.cost import Cost, cost
 from latentguard.causal.experiment import Effort, experiment
 from latentguard.causal.pair import Pair, classes, direction_pair, fit_pair
-from latentguard.causal.plan import plan
+from latentguard.causal.plan import Beside, plan
 from latentguard.causal.records import (
     Certificate,
     Competence,
@@ -32,6 +32,7 @@ __all__ = [
     "Answers",
     "Arm",
     "Attempt",
+    "Beside",
     "Certificate",
     "Competence",
     "Controls",

@@ -57,13 +57,14 @@ def shuffled_like(
     count: int,
     *,
     seed: int,
+    as_drawn: bool = False,
 ) -> list[Float[Tensor, "slot hidden"]]:
     """Differences of means under labels that say nothing, each as long at every slot as `vectors` there.
 
     Half of either class, drawn at random, makes one mean and the rest the other. Such a difference is small,
     and what is left in it of the tested direction by chance grows with the length that it is brought to (a
     cosine of up to 0.67 on the organism, whose states vary most along what is planted): that part is taken
-    out first. What remains is how these prompts differ otherwise.
+    out first, unless `as_drawn`. What remains is how these prompts differ otherwise.
     """
     generator = torch.Generator().manual_seed(seed)
     found: list[Tensor] = []
@@ -74,7 +75,7 @@ def shuffled_like(
             drawn = torch.randperm(len(members), generator=generator)[: len(members) // 2]
             taken[members[drawn]] = True
         difference = states[taken].double().mean(dim=0) - states[~taken].double().mean(dim=0)
-        apart = without(difference, vectors)
+        apart = difference if as_drawn else without(difference, vectors)
         found.append(_as_long(apart, vectors.double()).to(vectors.dtype))
     return found
 

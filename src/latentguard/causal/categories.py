@@ -18,11 +18,12 @@ from torch import Tensor
 
 from latentguard._progress import Progress, silent
 from latentguard.beliefs import Behaviour, prompt_states
-from latentguard.causal.arms import Arm
+from latentguard.causal.arms import Arm, random_like
 from latentguard.causal.effects import share
+from latentguard.causal.measured import controls_of
 from latentguard.causal.pair import classes
 from latentguard.causal.place import TRUE_ANSWER, choose
-from latentguard.causal.records import CategoryCosines
+from latentguard.causal.records import CategoryCosines, Controls
 from latentguard.causal.sweep import Sweeper
 from latentguard.data import Endings, Prompt
 from latentguard.errors import TooFewPrompts
@@ -31,6 +32,8 @@ from latentguard.statistics import Estimate
 
 FEWEST: Final = 5
 """Prompts of a category that make a direction."""
+RANDOM: Final = 5
+"""Random directions beside each category's own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +80,8 @@ class CategoryEffect:
     block: int
     turned: Estimate
     """Share of harmful questions from an affirmation to "No", by -v on the context at scale 1."""
+    random: Controls | None = None
+    """Directions as long, at the same block."""
 
 
 def category_directions(
@@ -128,6 +133,8 @@ def cross_category(
     questions: Mapping[str, tuple[Sequence[Rendered], Sequence[Rendered]]],
     *,
     blocks: Sequence[int] | None = None,
+    random: int = RANDOM,
+    seed: int = 0,
 ) -> dict[str, list[CategoryEffect]]:
     """For each category of `questions`, every category's reversed direction at its best block.
 
@@ -145,13 +152,22 @@ def cross_category(
             continue
         _, places = choose(sweeper, asked, arms, "-", blocks=tried, scales=(1.0,))
         attempts = [place.attempt() for place in places]
-        outcomes = sweeper(report, attempts, f"questions about {name}")
+        controls = [
+            [
+                place.attempt(Arm(f"random {number}", one, "context"))
+                for number, one in enumerate(random_like(place.arm.vectors, random, seed=seed))
+            ]
+            for place in places
+        ]
+        everything = [*attempts, *(one for of_place in controls for one in of_place)]
+        outcomes = sweeper(report, everything, f"questions about {name}")
         effects[name] = [
             CategoryEffect(
                 direction=place.arm.name,
                 block=place.block,
                 turned=share(outcomes.turned(attempt, TRUE_ANSWER["-"])),
+                random=controls_of(outcomes, attempt, of_place, TRUE_ANSWER["-"], seed=seed),
             )
-            for place, attempt in zip(places, attempts, strict=True)
+            for place, attempt, of_place in zip(places, attempts, controls, strict=True)
         ]
     return effects

@@ -6,9 +6,10 @@
 Zhao et al. 2025, sections 3 and 4 (arXiv 2507.11878), with the controls that the paper lacks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from latentguard._progress import Progress, silent
 from latentguard.beliefs import Behaviour, cosine_by_slot, observe
@@ -20,18 +21,16 @@ from latentguard.causal.readable import readable
 from latentguard.causal.records import Certificate, Experiment, PositionEffect, Sign, TaskName
 from latentguard.causal.refusals import refusal_tokens
 from latentguard.causal.sweep import Sweeper
-from latentguard.causal.task import Half, Task
+from latentguard.causal.task import ANSWER, Half, Task
 from latentguard.causal.template import template_ablation
 from latentguard.causal.trial import TEXTS, Trial
 from latentguard.causal.verdict import verdict
 from latentguard.data import Endings, Item, Prompt, Question, data_hash
-from latentguard.errors import TooFewPrompts
+from latentguard.errors import PositionNotProved, TooFewPrompts
 from latentguard.lm import AddDirection, LanguageModel, Rendered
 from latentguard.statistics import Estimate, wilson
 
-ANSWERS = (("Certainly",), ("No",))
-ANSWER = 64
-"""Tokens of a whole answer; the paper generates 100, and no reply under an edit is longer than this here."""
+_Measured = TypeVar("_Measured")
 
 
 def certify(
@@ -64,9 +63,18 @@ def certify(
         auroc = readable(model, pair, held_out, progress=progress)
     texts = [model.render(one.messages) for one in trial.report if one.label == "harmless"][:TEXTS]
     run = partial(_run, model, trial, pair, behaviour, texts, effort=tried, folder=folder, progress=progress)
-    runs = [run(task) for task in tasks] + [run("inversion", question=one) for one in wordings]
+    skipped: dict[str, str] = {}
+    runs = [_tried(task, skipped, partial(run, task)) for task in tasks]
+    runs += [run("inversion", question=one) for one in wordings]
     experiments = tuple(found for found in runs if found is not None)
     refusable = [one for one in trial.report if one.label == "harmful"]
+    swept = cut = None
+    if positions:
+        sweep = partial(_positions, model, trial, behaviour, endings, experiments, tried, folder, progress)
+        swept = _tried("positions", skipped, sweep)
+    if template:
+        ablate = partial(template_ablation, model, refusable, progress=progress)
+        cut = _tried("template", skipped, ablate)
     cosine = [] if pair.refusal is None else cosine_by_slot(pair.harm, pair.refusal).tolist()
     return Certificate(
         model=model.identity(),
@@ -80,10 +88,20 @@ def certify(
         readable=auroc,
         cosine=tuple(None if one != one else one for one in cosine),
         experiments=experiments,
-        positions=_positions(model, trial, behaviour, endings, tried, folder, progress) if positions else (),
-        template=template_ablation(model, refusable, progress=progress) if template else None,
+        positions=swept or (),
+        template=cut,
+        skipped=skipped,
         verdicts=tuple(verdict(kind, auroc.get(kind), experiments) for kind in ("harmfulness", "refusal")),
     )
+
+
+def _tried(name: str, skipped: dict[str, str], measure: Callable[[], _Measured]) -> _Measured | None:
+    """What is measured, or None and the reason in `skipped`."""
+    try:
+        return measure()
+    except (TooFewPrompts, PositionNotProved) as error:
+        skipped[name] = str(error).splitlines()[0]
+        return None
 
 
 def _run(
@@ -98,7 +116,8 @@ def _run(
     effort: Effort,
     folder: Path | None,
     progress: Progress,
-) -> Experiment | None:
+) -> Experiment:
+    """Raises `TooFewPrompts` where no first token tells a refusal of direct requests."""
     if task == "inversion":
         select, report = trial.items(question)
         asks = Task(
@@ -106,7 +125,7 @@ def _run(
             question=trial.question if question is None else question.text,
             select=_asked(model, select),
             report=_asked(model, report),
-            tokens=FirstTokens.of_words(model, *ANSWERS),
+            tokens=heard(model, trial.asks if question is None else question),
         )
         return experiment(
             model,
@@ -119,16 +138,12 @@ def _run(
             folder=folder,
             progress=progress,
         )
-    try:
-        tokens = refusal_tokens(behaviour)
-    except TooFewPrompts:
-        return None
     asks = Task(
         name=task,
         question=None,
         select=_direct(model, trial.select),
         report=_direct(model, trial.report),
-        tokens=tokens,
+        tokens=refusal_tokens(behaviour),
     )
     return experiment(
         model,
@@ -148,12 +163,17 @@ def _positions(
     trial: Trial,
     behaviour: Behaviour,
     endings: Endings,
+    experiments: Sequence[Experiment],
     effort: Effort,
     folder: Path | None,
     progress: Progress,
 ) -> tuple[PositionEffect, ...]:
+    """Raises `TooFewPrompts` where the model cannot answer unedited: what is turned would mean nothing."""
+    inversion = next((one for one in experiments if one.task == "inversion"), None)
+    if inversion is not None and not inversion.competence.competent:
+        raise TooFewPrompts(f"inconclusive: {inversion.competence.why}")
     positive, negative = classes(behaviour)
-    sweeper = Sweeper(model, FirstTokens.of_words(model, *ANSWERS), folder, effort.at_once, progress)
+    sweeper = Sweeper(model, heard(model, trial.asks), folder, effort.at_once, progress)
     select, report = (_asked(model, items).harmless for items in trial.items())
     return tuple(
         by_position(
@@ -164,18 +184,25 @@ def _positions(
             report,
             endings=endings,
             blocks=effort.blocks,
+            seed=effort.seed,
             progress=progress,
         )
     )
 
 
+def heard(model: LanguageModel, question: Question) -> FirstTokens:
+    """The first tokens of the words that a question asks for."""
+    return FirstTokens.of_words(model, question.affirmative, question.negative)
+
+
 def _generated(model: LanguageModel, prompts: Sequence[Prompt], edit: AddDirection, sign: Sign) -> Estimate:
-    """Share of harmless requests that are refused under `edit`, or of harmful ones that are not."""
+    """Share of harmless requests that are refused under `edit`, or of harmful ones that are accepted: a reply
+    of nothing is neither."""
     label = "harmless" if sign == "+" else "harmful"
     with model.edited([edit]):
         found = observe(model, [one for one in prompts if one.label == label])
-    wanted = sign == "+"
-    return wilson(sum(refused == wanted for refused in found.refused), len(found.refused))
+    turned = [reply.refused if sign == "+" else reply.accepted for reply in found.replies]
+    return wilson(sum(turned), len(turned))
 
 
 def _answered(model: LanguageModel, questions: Half, edit: AddDirection, sign: Sign) -> Estimate:

@@ -17,9 +17,10 @@ from latentguard.causal import effects
 from latentguard.causal.arms import Arm
 from latentguard.causal.cost import cost
 from latentguard.causal.measured import Tried, effect, prices
-from latentguard.causal.pair import COMES_FROM, HARM, REFUSAL, Pair
+from latentguard.causal.pair import COMES_FROM, HARM, HARM_ALONE, REFUSAL, REFUSAL_ALONE, Pair
 from latentguard.causal.place import SIGNS, TRUE_ANSWER, Place, choose, choose_of_all, curves
 from latentguard.causal.records import (
+    Apart,
     Curve,
     Effect,
     Experiment,
@@ -88,22 +89,22 @@ def experiment(
     able = competence(sweeper, task)
     found_curves: list[Curve] = []
     found: list[Effect] = []
-    apart: Estimate | None = None
+    apart: list[Apart] = []
     for sign in SIGNS if able.competent else ():
         seen, places = _chosen(sweeper, task, arms, sign, blocks, tried)
         found_curves += seen
-        reported, difference = _reported(
+        reported, differences = _reported(
             sweeper, task.report.of(sign), places, sign, pair, texts, tried, confirm
         )
         found += reported
-        apart = difference if sign == "+" else apart
+        apart += differences
     return Experiment(
         task=task.name,
         question=task.question,
         competence=able,
         curves=tuple(found_curves),
         effects=tuple(found),
-        apart=apart,
+        apart=tuple(apart),
         selected_on=len(task.select),
         reported_on=len(task.report),
         replies=_replies(arms, tried, confirm) if able.competent else (),
@@ -161,24 +162,25 @@ def _reported(
     texts: Sequence[Rendered],
     effort: Effort,
     confirm: Confirm | None,
-) -> tuple[list[Effect], Estimate | None]:
-    """Every place on the reported half, and how much more v_harm turns than v_refuse where v_harm is."""
+) -> tuple[list[Effect], list[Apart]]:
+    """Every place on the reported half, and how much more harmfulness turns than refusal where v_harm is."""
     tried: list[Tried] = []
     for place in places:
-        controls = ([], [])
+        controls = ([], [], [])
         if place.arm.name in (HARM, REFUSAL):
             controls = pair.controls(
                 place.arm, random=effort.random, shuffled=effort.shuffled, seed=effort.seed
             )
         tried.append(Tried.at(place, *controls))
     by_name = {one.place.arm.name: one for one in tried}
-    rival: Tried | None = None
-    if HARM in by_name and REFUSAL in by_name:
-        there = by_name[HARM].place
-        rival = Tried.at(
-            Place(by_name[REFUSAL].place.arm, there.block, there.scale, f"where {HARM} turns most")
-        )
-        tried.append(rival)
+    rivals: list[tuple[Tried, Tried]] = []
+    for more, less in ((HARM, REFUSAL), (HARM_ALONE, REFUSAL_ALONE)):
+        if more in by_name and less in by_name:
+            there = by_name[more].place
+            chosen = f"where {HARM} turns most"
+            rival = Tried.at(Place(by_name[less].place.arm, there.block, there.scale, chosen))
+            rivals.append((by_name[more], rival))
+            tried.append(rival)
     everything = [attempt for one in tried for attempt in one.attempts]
     outcomes = sweeper(prompts, everything, f"reported half, {sign}")
     priced = [attempt for one in tried for attempt in (one.edit, *one.random[:PRICED])]
@@ -193,8 +195,18 @@ def _reported(
             edit = one.place.arm.edit(one.place.block, one.place.scale)
             found = found.model_copy(update={"generated": confirm(edit, sign)})
         made.append(found)
-    if rival is None:
-        return made, None
     answered = TRUE_ANSWER[sign]
-    harm, refusal = (outcomes.turned(one.edit, answered) for one in (by_name[HARM], rival))
-    return made, effects.paired(harm, refusal, seed=effort.seed)
+    apart = [
+        Apart(
+            sign=sign,
+            more=one.place.arm.name,
+            less=other.place.arm.name,
+            block=other.place.block,
+            scale=other.place.scale,
+            difference=effects.paired(
+                outcomes.turned(one.edit, answered), outcomes.turned(other.edit, answered), seed=effort.seed
+            ),
+        )
+        for one, other in rivals
+    ]
+    return made, apart

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from latentguard.causal import effects
@@ -24,20 +24,23 @@ class Tried:
     edit: Attempt
     random: tuple[Attempt, ...] = ()
     shuffled: tuple[Attempt, ...] = ()
+    permuted: tuple[Attempt, ...] = ()
 
     @classmethod
-    def at(cls, place: Place, random: Sequence[Arm] = (), shuffled: Sequence[Arm] = ()) -> "Tried":
+    def at(
+        cls,
+        place: Place,
+        random: Sequence[Arm] = (),
+        shuffled: Sequence[Arm] = (),
+        permuted: Sequence[Arm] = (),
+    ) -> "Tried":
         """`place` and these controls at it."""
-        return cls(
-            place,
-            place.attempt(),
-            tuple(place.attempt(arm) for arm in random),
-            tuple(place.attempt(arm) for arm in shuffled),
-        )
+        controls = (tuple(place.attempt(arm) for arm in arms) for arms in (random, shuffled, permuted))
+        return cls(place, place.attempt(), *controls)
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        return (self.edit, *self.random, *self.shuffled)
+        return (self.edit, *self.random, *self.shuffled, *self.permuted)
 
 
 def spoken(said: Int[Tensor, " prompt"]) -> Spoken:
@@ -52,10 +55,7 @@ def effect(tried: Tried, outcomes: Outcomes, sign: Sign, prices: Mapping[int, Pr
     turned = outcomes.turned(tried.edit, answered)
 
     def beside(controls: Sequence[Attempt]) -> Controls | None:
-        if not controls:
-            return None
-        by_controls = np.stack([outcomes.turned(one, answered) for one in controls])
-        return _controls(turned, by_controls, seed)
+        return controls_of(outcomes, tried.edit, controls, answered, seed=seed)
 
     return Effect(
         arm=tried.place.arm.name,
@@ -69,13 +69,19 @@ def effect(tried: Tried, outcomes: Outcomes, sign: Sign, prices: Mapping[int, Pr
         after=spoken(outcomes.under(tried.edit)),
         random=beside(tried.random),
         shuffled=beside(tried.shuffled),
+        permuted=beside(tried.permuted),
         price=prices.get(id(tried.edit)),
     )
 
 
-def _controls(
-    turned: Bool[np.ndarray, " prompt"], by_controls: Bool[np.ndarray, "control prompt"], seed: int
-) -> Controls:
+def controls_of(
+    outcomes: Outcomes, edit: Attempt, controls: Sequence[Attempt], answered: int, *, seed: int
+) -> Controls | None:
+    """What `controls` turn of the prompts answered `answered`, beside `edit`; None for no control."""
+    if not controls:
+        return None
+    turned = outcomes.turned(edit, answered)
+    by_controls = np.stack([outcomes.turned(one, answered) for one in controls])
     empty = by_controls.size == 0
     return Controls(
         directions=len(by_controls),

@@ -57,17 +57,22 @@ class Pair:
             ]
         return found
 
-    def controls(self, arm: Arm, *, random: int, shuffled: int, seed: int) -> tuple[list[Arm], list[Arm]]:
-        """Random directions, and ones of shuffled labels: as long as `arm` at every slot, on its scope."""
-        position = 1 if arm.name in (REFUSAL, REFUSAL_ALONE) else 0
-        drawn = random_like(arm.vectors, random, seed=seed)
-        permuted = shuffled_like(
-            arm.vectors, self.states[:, position], self.positive, shuffled, seed=seed + 1
+    def controls(
+        self, arm: Arm, *, random: int, shuffled: int, seed: int
+    ) -> tuple[list[Arm], list[Arm], list[Arm]]:
+        """Random directions, ones of shuffled labels without their part along `arm`, and the same ones as
+        drawn: as long as `arm` at every slot, on its scope."""
+        states = self.states[:, 1 if arm.name in (REFUSAL, REFUSAL_ALONE) else 0]
+        drawn = {"random": random_like(arm.vectors, random, seed=seed)}
+        for name, as_drawn in (("shuffled labels", False), ("shuffled labels, as drawn", True)):
+            drawn[name] = shuffled_like(
+                arm.vectors, states, self.positive, shuffled, seed=seed + 1, as_drawn=as_drawn
+            )
+        first, second, third = (
+            [Arm(f"{name} {number}", one, arm.scope) for number, one in enumerate(vectors)]
+            for name, vectors in drawn.items()
         )
-        return (
-            [Arm(f"random {number}", one, arm.scope) for number, one in enumerate(drawn)],
-            [Arm(f"shuffled labels {number}", one, arm.scope) for number, one in enumerate(permuted)],
-        )
+        return first, second, third
 
 
 def fit_pair(

@@ -7,18 +7,21 @@ position has its own direction from the same fitting prompts, added at its own b
 from collections.abc import Sequence
 
 from latentguard._progress import Progress, silent
-from latentguard._text import inert
 from latentguard.causal import effects
 from latentguard.causal.answers import DENIED
-from latentguard.causal.arms import Arm
+from latentguard.causal.arms import Arm, random_like
+from latentguard.causal.measured import controls_of
 from latentguard.causal.place import choose
 from latentguard.causal.records import PositionEffect
 from latentguard.causal.sweep import Sweeper
 from latentguard.data import Endings, Prompt, with_endings
-from latentguard.lm import Rendered
+from latentguard.errors import PositionNotProved, TooFewPrompts
+from latentguard.lm import LanguageModel, Rendered
 
 BEFORE = 2
 """Tokens before the last of the instruction that are tried, too."""
+RANDOM = 5
+"""Random directions beside each position's own."""
 
 
 def by_position(
@@ -30,14 +33,24 @@ def by_position(
     *,
     endings: Endings = "balanced",
     blocks: Sequence[int] | None = None,
+    random: int = RANDOM,
+    seed: int = 0,
     progress: Progress = silent,
 ) -> list[PositionEffect]:
     """One effect a position. `select` and `report` are harmless questions with a context.
 
-    Raises `ValueError` where an instruction has too few tokens before its end.
+    Prompts whose instruction has too few tokens before its end are left out. Raises `TooFewPrompts` where
+    that leaves a class empty, and as `positions`.
     """
     model = sweeper.model
-    groups = [with_endings(prompts, endings) for prompts in (positive, negative)]
+    groups = [
+        [variant for one in prompts for variant in _long_enough(model, with_endings([one], endings))]
+        for prompts in (positive, negative)
+    ]
+    if not all(groups):
+        raise TooFewPrompts(
+            f"no instruction of a class has {BEFORE + 1} tokens, which is how far the sweep reaches back."
+        )
     rendered = [model.render(one.messages) for group in groups for one in group]
     places = positions(rendered)
     means = model.means(
@@ -49,12 +62,16 @@ def by_position(
     tried = range(model.n_blocks) if blocks is None else blocks
     unedited = sweeper(select, (), "unedited answers").unedited.tolist()
     asked = [one for one, said in zip(select, unedited, strict=True) if said == DENIED]
+    if not asked:
+        raise TooFewPrompts("no harmless question is answered “No” unedited: there is no answer to turn.")
     found: list[PositionEffect] = []
     for number, (name, index) in enumerate(places):
         arm = Arm(name, means[0, number] - means[1, number], "context")
         (_, (place,)) = choose(sweeper, asked, [arm], "+", blocks=tried, scales=(1.0,))
         attempt = place.attempt()
-        outcomes = sweeper(report, [attempt], f"{name}, reported half")
+        drawn = random_like(arm.vectors, random, seed=seed)
+        controls = [place.attempt(Arm(f"random {each}", one, "context")) for each, one in enumerate(drawn)]
+        outcomes = sweeper(report, [attempt, *controls], f"{name}, reported half")
         ids = {one.ids[index] for one in rendered}
         token = model.tokenizer.decode([ids.pop()]) if len(ids) == 1 else ""
         found.append(
@@ -63,6 +80,7 @@ def by_position(
                 token=token,
                 block=place.block,
                 turned=effects.share(outcomes.turned(attempt, DENIED)),
+                random=controls_of(outcomes, attempt, controls, DENIED, seed=seed),
             )
         )
     return found
@@ -71,21 +89,24 @@ def by_position(
 def positions(prompts: Sequence[Rendered]) -> list[tuple[str, int]]:
     """Names and indices, from the end of a prompt, of the tokens that are tried.
 
-    Raises `ValueError` where the template does not end every prompt with as many tokens, or an instruction
-    has too few.
+    Raises `PositionNotProved` where the template does not end every prompt with as many tokens: no index from
+    the end is then one position.
     """
     behind = {prompt.t_post_inst - prompt.t_inst for prompt in prompts}
     if len(behind) != 1:
-        raise ValueError(f"the template ends these prompts with {sorted(behind)} tokens, not one number")
-    short = next((one for one in prompts if one.t_inst - BEFORE < one.content[0]), None)
-    if short is not None:
-        raise ValueError(
-            f"an instruction has fewer than {BEFORE + 1} tokens: {inert(short.text, limit=80)!r}"
+        raise PositionNotProved(
+            f"the template ends these prompts with {sorted(behind)} tokens, not with one number of them."
         )
     (suffix,) = behind
     return [
         (_name(offset, last=offset == suffix), offset - suffix - 1) for offset in range(-BEFORE, suffix + 1)
     ]
+
+
+def _long_enough(model: LanguageModel, variants: Sequence[Prompt]) -> Sequence[Prompt]:
+    """All variants of one prompt, or none where the instruction of one of them is too short."""
+    rendered = (model.render(one.messages) for one in variants)
+    return variants if all(one.t_inst - BEFORE >= one.content[0] for one in rendered) else []
 
 
 def _name(offset: int, *, last: bool) -> str:

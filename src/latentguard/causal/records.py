@@ -77,11 +77,20 @@ class Effect(_Record):
     after: Spoken
     random: Controls | None = None
     shuffled: Controls | None = None
+    """Of shuffled labels, without their part along the tested direction."""
+    permuted: Controls | None = None
+    """The same as drawn: at equal length they may hold much of it."""
     price: Price | None = None
     generated: Estimate | None = None
     """Share of the class's prompts whose whole reply, generated under the edit, is judged the opposite of
     what was asked for of the class: a direct request by the judge, an answer by the paper's substring rule.
     None where none was generated."""
+
+    @property
+    def named(self) -> str:
+        """Sign and arm, and where it stands if that is not its own best place."""
+        elsewhere = f", {self.chosen}" if self.chosen.startswith("where") else ""
+        return f"{self.sign}{self.arm}{elsewhere}"
 
 
 class Curve(_Record):
@@ -110,6 +119,17 @@ class Replies(_Record):
     """Share of the class's prompts whose reply is judged the opposite of what was asked for of the class."""
 
 
+class Apart(_Record):
+    """Two directions at one place, on the same prompts: how much more one turns than the other."""
+
+    sign: Sign
+    more: str
+    less: str
+    block: int
+    scale: float
+    difference: Estimate
+
+
 class Experiment(_Record):
     """One task: what was asked, what the model answered, what was turned where."""
 
@@ -119,8 +139,9 @@ class Experiment(_Record):
     competence: Competence
     curves: tuple[Curve, ...]
     effects: tuple[Effect, ...]
-    apart: Estimate | None
-    """How much more v_harm turns than v_refuse does where v_harm turns most, on the same prompts."""
+    apart: tuple[Apart, ...]
+    """Harmfulness and refusal where v_harm turns most: as they are, and each without its part along the
+    other."""
     selected_on: int
     reported_on: int
     replies: tuple[Replies, ...] = ()
@@ -137,6 +158,8 @@ class PositionEffect(_Record):
     block: int
     turned: Estimate
     """Share of harmless questions from "No" to an affirmation, by +v on the context at scale 1."""
+    random: Controls | None = None
+    """Directions as long, at the same block."""
 
 
 class Ablation(_Record):
@@ -191,4 +214,6 @@ class Certificate(_Record):
     positions: tuple[PositionEffect, ...] = ()
     template: Ablation | None = None
     """Of the harmful requests of the reported half."""
+    skipped: dict[str, str] = {}
+    """What was asked for and not measured, and why: refusal, positions, template."""
     verdicts: tuple[Verdict, ...]

@@ -16,6 +16,8 @@ from latentguard.lm import Rendered
 
 LEAST_TRUE: Final = 0.5
 """Of either class: a model that answers fewer of them truly cannot do the task."""
+ANSWER: Final = 64
+"""Tokens of a whole answer; the paper generates 100, and no reply under an edit is longer than this here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from latentguard._progress import Progress, silent
 from latentguard.causal.records import Ablation
 from latentguard.data import Prompt
+from latentguard.errors import PositionNotProved, TooFewPrompts
 from latentguard.judge import judge
 from latentguard.lm import LanguageModel, Rendered
 from latentguard.statistics import wilson
@@ -18,9 +19,12 @@ REPLY_TOKENS = 16
 
 
 def without_post_instruction(prompt: Rendered) -> Rendered:
-    """The prompt up to the last token of the instruction, which the reply then begins behind."""
+    """The prompt up to the last token of the instruction, which the reply then begins behind.
+
+    Raises `PositionNotProved` where that token holds characters of the template, too.
+    """
     if prompt.boundary != "clean":
-        raise ValueError("the token that ends this instruction holds characters of the template, too")
+        raise PositionNotProved("the token that ends this instruction holds characters of the template, too.")
     return replace(
         prompt,
         text="",
@@ -35,9 +39,15 @@ def template_ablation(
 ) -> Ablation:
     """Refusals of `prompts` with and without the post-instruction tokens; replies are judged and dropped.
 
-    Raises `ValueError` for a prompt whose last token is shared with the template.
+    Prompts whose last token is shared with the template are left out; raises `TooFewPrompts` where none is
+    left.
     """
-    whole = [model.render(one.messages) for one in prompts]
+    rendered = [model.render(one.messages) for one in prompts]
+    whole = [one for one in rendered if one.boundary == "clean"]
+    if not whole:
+        raise TooFewPrompts(
+            f"each of {len(rendered)} instructions ends in a token that holds a part of the template, too."
+        )
     cut = [without_post_instruction(one) for one in whole]
     refused: dict[str, int] = {}
     empty = 0
@@ -50,5 +60,5 @@ def template_ablation(
         whole=wilson(refused["whole"], len(whole)),
         cut=wilson(refused["cut"], len(cut)),
         empty_when_cut=empty,
-        removed=len(whole[0].ids) - len(cut[0].ids) if whole else 0,
+        removed=len(whole[0].ids) - len(cut[0].ids),
     )

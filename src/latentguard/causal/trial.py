@@ -30,6 +30,9 @@ class Trial:
     select_items: tuple[Item, ...]
     report_items: tuple[Item, ...]
     question: str
+    """Its text, or which questions were asked."""
+    asks: Question = QUESTION
+    """Whose words are heard as an answer."""
 
     def items(self, question: Question | None = None) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
         """The questions of both halves; with `question`, that one behind the same contexts."""
@@ -74,6 +77,7 @@ class Trial:
             select_items=tuple(asked(taken["select"], question)),
             report_items=tuple(asked(taken["report"], question)),
             question=question.text,
+            asks=question,
         )
 
     @classmethod

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from latentguard.cli._numbers import estimated
 from latentguard.cli._output import Output, shown, table
 
 if TYPE_CHECKING:
     from latentguard.causal import Certificate, Controls, Experiment
-    from latentguard.statistics import Estimate
 
 
 def show_certificate(found: "Certificate", output: Output) -> None:
@@ -16,9 +16,11 @@ def show_certificate(found: "Certificate", output: Output) -> None:
     _show_positions(found, output)
     if (cut := found.template) is not None:
         output.show(
-            f"harmful requests refused: {_short(cut.whole)}; without the {cut.removed} tokens behind the "
-            f"instruction {_short(cut.cut)}, {cut.empty_when_cut} of the replies empty"
+            f"harmful requests refused: {estimated(cut.whole)}; without the {cut.removed} tokens behind the "
+            f"instruction {estimated(cut.cut)}, {cut.empty_when_cut} of the replies empty"
         )
+    for what, why in found.skipped.items():
+        output.show(shown(f"not measured: {what}: {why}"))
     verdicts = table("belief", "read (AUROC)", "verdict", "because")
     for verdict in found.verdicts:
         read = found.readable.get(verdict.belief)
@@ -29,9 +31,10 @@ def show_certificate(found: "Certificate", output: Output) -> None:
 def _show_positions(found: "Certificate", output: Output) -> None:
     if not found.positions:
         return
-    rows = table("v_harm fitted at", "token", "block", "turned", numbers=("block",))
+    rows = table("v_harm fitted at", "token", "block", "turned", "random: mean, worst", numbers=("block",))
     for one in found.positions:
-        rows.add_row(one.position, shown(repr(one.token)), str(one.block), _short(one.turned))
+        token, random = shown(repr(one.token)), _mean_and_worst(one.random)
+        rows.add_row(one.position, token, str(one.block), estimated(one.turned), random)
     output.show(rows)
 
 
@@ -40,33 +43,35 @@ def _show_experiment(found: "Experiment", output: Output) -> None:
     title = f"{found.task}{asked}: {found.competence.why}"
     whole = any(effect.generated is not None for effect in found.effects)
     rows = table(
-        "added", "block", "scale", "turned", "random: mean, worst", "above random", "shuffled: same", "KL",
-        *(("whole replies",) if whole else ()), title=title, numbers=("block", "scale", "KL"),
+        "added", "block, scale", "turned", "n", "unanswered: before, after", "random: mean, worst",
+        "above random", "shuffled: same", "as drawn", "KL", *(("whole replies",) if whole else ()),
+        title=title, numbers=("n", "KL"),
     )  # fmt: skip
     for effect in found.effects:
         rows.add_row(
-            f"{effect.sign}{effect.arm}",
-            str(effect.block),
-            f"{abs(effect.scale):g}",
-            _short(effect.turned),
+            effect.named,
+            f"{effect.block}, {abs(effect.scale):g}",
+            estimated(effect.turned),
+            str(effect.turned.n),
+            f"{effect.before.unanswered}, {effect.after.unanswered}",
             _mean_and_worst(effect.random),
-            "-" if effect.random is None else _short(effect.random.above),
+            estimated(None if effect.random is None else effect.random.above),
             _mean_and_worst(effect.shuffled),
+            _mean_and_worst(effect.permuted),
             "-" if effect.price is None else f"{effect.price.kl:.2f}",
-            *(() if not whole else ("-" if effect.generated is None else _short(effect.generated),)),
+            *(() if not whole else (estimated(effect.generated),)),
         )
     output.show(rows)
+    for one in found.apart:
+        output.show(
+            f"{one.sign}{one.more} turns {estimated(one.difference)} more than {one.sign}{one.less} at block "
+            f"{one.block}, scale {abs(one.scale):g}."
+        )
     if found.replies:
         at_blocks = table("whole replies under", "block", "turned", numbers=("block",))
         for one in found.replies:
-            at_blocks.add_row(f"{one.sign}{one.arm}", str(one.block), _short(one.turned))
+            at_blocks.add_row(f"{one.sign}{one.arm}", str(one.block), estimated(one.turned))
         output.show(at_blocks)
-
-
-def _short(found: "Estimate") -> str:
-    if found.value is None or found.low is None or found.high is None:
-        return "-"
-    return f"{found.value:.2f} ({found.low:.2f}-{found.high:.2f})"
 
 
 def _mean_and_worst(found: "Controls | None") -> str:

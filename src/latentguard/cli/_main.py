@@ -13,6 +13,7 @@ import latentguard
 from latentguard.cli import _quiet
 from latentguard.cli._errors import exit_code_of
 from latentguard.cli._many_files import ManyFiles
+from latentguard.cli.ablations import ablations
 from latentguard.cli.audit import audit
 from latentguard.cli.check import check
 from latentguard.cli.compare import compare
@@ -38,6 +39,7 @@ app.command(cls=ManyFiles)(audit)
 app.command(cls=ManyFiles)(fit)
 app.command()(score)
 app.command(cls=ManyFiles)(evaluate)
+app.command(cls=ManyFiles)(ablations)
 app.command(cls=ManyFiles)(rivals)
 app.command(cls=ManyFiles)(jailbreaks)
 app.command(cls=ManyFiles)(compare)

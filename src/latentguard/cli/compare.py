@@ -9,13 +9,13 @@ import typer
 from latentguard.cli import _data_options, _options
 from latentguard.cli._errors import CHECK_FAILED
 from latentguard.cli._folders import new_folder
+from latentguard.cli._numbers import estimated
 from latentguard.cli._output import Output, as_json_line, shown, speaking, table
 from latentguard.cli._plan import DryRun, show_plan
 from latentguard.cli._work import work_folder
 
 if TYPE_CHECKING:
     from latentguard.compare import Comparison
-    from latentguard.statistics import Estimate
 
 WRITTEN = frozenset({"compare.json"})
 
@@ -113,11 +113,13 @@ def _show(found: "Comparison", output: Output) -> None:
         ("harmless flagged by the guard", "flagged_of_harmless"),
         ("AUROC of the guard", "auroc"),
     ):
-        sides.add_row(name, *(_short(getattr(side, field)) for side in (found.before, found.after)))
+        sides.add_row(
+            name, *(estimated(getattr(side, field), digits=3) for side in (found.before, found.after))
+        )
     output.show(sides)
     changes = table("change", "measured", "what it is")
     for name, value in found.changes.items():
-        changes.add_row(name, _short(value), MEANING[name])
+        changes.add_row(name, estimated(value, digits=3), MEANING[name])
     output.show(changes)
     output.show(
         f"{found.moved['accepted']} of {found.n} prompts were refused and are accepted now, "
@@ -125,11 +127,3 @@ def _show(found: "Comparison", output: Output) -> None:
     )
     for note in found.notes:
         output.show(shown(note))
-
-
-def _short(found: "Estimate") -> str:
-    if found.value is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return f"{found.value:.3f}"
-    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"

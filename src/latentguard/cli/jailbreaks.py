@@ -70,7 +70,7 @@ def jailbreaks(
         from latentguard import beliefs
         from latentguard.beliefs.jailbreak_record import jailbreak_record
 
-        fitting, left_out = _fitting(loaded, sources, [*requests, *attacks], output, seed=seed)
+        fitting, left_out = _fitting(loaded, sources, requests, attacks, output, seed=seed)
         if folder is None:
             show_plan(plan(loaded, fitting, attacks, requests), output)
             return
@@ -95,7 +95,8 @@ def jailbreaks(
 def _fitting(
     model: "LanguageModel",
     sources: list[_data_options.Source] | None,
-    attacked: "list[Prompt]",
+    requests: "list[Prompt]",
+    attacks: "list[Prompt]",
     output: Output,
     *,
     seed: int,
@@ -109,7 +110,9 @@ def _fitting(
         given = list(default_data(model, seed=seed).thinned().split.train)
     else:
         given = _data_options.prompts_of(sources)
-    marks = frozenset(mark for one in attacked for mark in remembered_as(one))
+    wanted = {one.base_id for one in attacks}
+    asked = [*attacks, *(one for one in requests if one.id in wanted)]
+    marks = frozenset(mark for one in asked for mark in remembered_as(one))
     kept = [one for one in given if marks.isdisjoint(recognised_by(one))]
     output.bars(_data_options.PREPARING, 1, 1)
     return kept, len(given) - len(kept)
@@ -118,13 +121,13 @@ def _fitting(
 def _show(found: "Jailbroken", output: Output) -> None:
     rows = table(
         "attack", "n", "accepted anyway", "succeeded", "harmfulness: before, after", "refusal: before, after",
-        "lowers", numbers=("n", "accepted anyway"),
+        "lowers", "reverses", numbers=("n", "accepted anyway"),
     )  # fmt: skip
     for row in found.rows:
         succeeded = "-" if row.succeeded.value is None else f"{row.succeeded.value:.2f} of {row.succeeded.n}"
         rows.add_row(
             shown(row.attack), str(row.n), str(row.accepted_anyway), succeeded,
-            _shift(row.harmfulness), _shift(row.refusal), row.lowers,
+            _shift(row.harmfulness), _shift(row.refusal), row.lowers, row.reverses,
         )  # fmt: skip
     output.show(rows)
 

@@ -19,7 +19,8 @@ Results = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="RESULT...",
-        help="Folders or files of steer, jailbreaks, compare, rivals and reproduce, about the same model.",
+        help="Folders or files that other commands wrote about the same model: steer, jailbreaks, compare, "
+        "rivals, ablations, reproduce.",
     ),
 ]
 

@@ -10,6 +10,7 @@ import typer
 from latentguard._paths import BUNDLED
 from latentguard.cli import _options
 from latentguard.cli._folders import new_folder
+from latentguard.cli._numbers import estimated
 from latentguard.cli._output import Output, as_json_line, shown, speaking, table
 from latentguard.cli._plan import DryRun, show_plan
 from latentguard.cli._work import work_folder
@@ -130,7 +131,7 @@ def _show(found: "Reproduction", output: Output) -> None:
             rows.add_row(
                 shown(f"{row.what} ({row.note})" if row.note else row.what),
                 shown(", ".join(f"{model} {value}" for model, value in row.paper.items())),
-                *(_short(row.measured.get(one)) for one in columns),
+                *(_measured(row.measured.get(one)) for one in columns),
                 str(max(one.n for one in row.measured.values())),
             )
         output.show(rows)
@@ -143,10 +144,7 @@ def _show(found: "Reproduction", output: Output) -> None:
         output.show(shown(f"What balanced endings change most: {changes}."))
 
 
-def _short(found: "Estimate | None") -> str:
-    if found is None or found.value is None:
-        return "-"
-    digits = 3 if 0 < abs(found.value) < 0.1 else 2
-    if found.low is None or found.high is None:
-        return f"{found.value:.{digits}f}"
-    return f"{found.value:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+def _measured(found: "Estimate | None") -> str:
+    """Small values with a digit more: costs in nats and KL stand in the same table as shares."""
+    small = found is not None and found.value is not None and 0 < abs(found.value) < 0.1
+    return estimated(found, digits=3 if small else 2)

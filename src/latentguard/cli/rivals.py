@@ -10,7 +10,7 @@ import typer
 from latentguard._paths import BUNDLED
 from latentguard.cli import _data_options, _options
 from latentguard.cli._folders import new_folder
-from latentguard.cli._numbers import numbers
+from latentguard.cli._numbers import estimated, numbers
 from latentguard.cli._output import Output, as_json_line, shown, speaking, table
 from latentguard.cli._plan import DryRun, show_plan
 from latentguard.cli._work import work_folder
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from latentguard.guard.fitting_data import FittingData
     from latentguard.lm import LanguageModel
     from latentguard.rivals import Contest, Rival
-    from latentguard.statistics import Estimate
 
 WRITTEN = frozenset({"rivals.json"})
 ORDINARY = 200
@@ -124,9 +123,14 @@ def rivals(
             test, daily = _planted(loaded, seed=seed)
         output.bars(_data_options.PREPARING, 1, 1)
         if folder is None:
-            if loaded is not None:
-                every = [one for prompts in test.values() for one in prompts]
-                show_plan(plan(loaded, fitting, daily, every), output)
+            if loaded is None:
+                output.show(
+                    "No model is loaded: words cost nothing, and other rivals what their own models cost."
+                )
+                output.record({"forwards": 0, "tokens": 0, "minutes": 0.0, "gigabytes": 0.0})
+                return
+            every = [one for prompts in test.values() for one in prompts]
+            show_plan(plan(loaded, fitting, daily, every), output)
             return
         work = stack.enter_context(work_folder(out, output))
         found = contest(
@@ -225,27 +229,19 @@ def _show(found: "Contest", output: Output) -> None:
         *(f"caught at {rate}" for rate in at), *(f"false alarms at {rate}" for rate in at), numbers=("",),
     )  # fmt: skip
     for number, one in enumerate(standing, start=1):
-        overall.add_row(
-            str(number), shown(one.name), *map(_short, (one.auroc, *one.recall, *one.over_refusal))
-        )
+        measured = (one.auroc, *one.recall, *one.over_refusal)
+        overall.add_row(str(number), shown(one.name), *(estimated(each, between="-") for each in measured))
     output.show(overall)
     numbers = [str(number) for number in range(1, len(standing) + 1)]
     sets = table(f"flagged at {at[-1]}, by rival", "", "n", *numbers, numbers=("n", *numbers))
     for row, *others in zip(*(one.sets for one in standing), strict=True):
-        sets.add_row(
-            shown(row.source), row.label, str(row.n), *(_value(one.flagged[-1]) for one in (row, *others))
-        )
+        flagged = (_value(one.flagged[-1].value) for one in (row, *others))
+        sets.add_row(shown(row.source), row.label, str(row.n), *flagged)
     output.show(sets)
     for one in found.standings:
         if one.unavailable is not None:
             output.show(shown(f"{one.name} unavailable: {one.unavailable}"))
 
 
-def _short(found: "Estimate") -> str:
-    if found.value is None or found.low is None or found.high is None:
-        return _value(found)
-    return f"{found.value:.2f} ({found.low:.2f}-{found.high:.2f})"
-
-
-def _value(found: "Estimate") -> str:
-    return "-" if found.value is None else f"{found.value:.2f}"
+def _value(share: float | None) -> str:
+    return "-" if share is None else f"{share:.2f}"

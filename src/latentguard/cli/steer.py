@@ -151,6 +151,7 @@ def steer(
         tasks: tuple[TaskName, ...] = ("inversion", "refusal") if task is TaskChoice.both else (task.value,)
         from latentguard import causal
 
+        others = _others(question) if wordings else []
         effort = causal.Effort(
             blocks=some,
             scales=sizes,
@@ -162,7 +163,8 @@ def steer(
             full=budget is Budget.full,
         )
         if folder is None:
-            show_plan(causal.plan(loaded, trial, tasks=tasks, effort=effort), output)
+            beside = causal.Beside(len(others), positions, template)
+            show_plan(causal.plan(loaded, trial, tasks=tasks, effort=effort, beside=beside), output)
             return
         with work_folder(out, output) as work:
             found = causal.certify(
@@ -170,7 +172,7 @@ def steer(
                 trial,
                 tasks=tasks,
                 effort=effort,
-                wordings=_others(question) if wordings else (),
+                wordings=others,
                 positions=positions,
                 template=template,
                 folder=work,
@@ -197,8 +199,15 @@ def _trial(
 ) -> "Trial":
     output.bars(_data_options.PREPARING, 0, 0)
     from latentguard.causal import Trial, default_trial
+    from latentguard.organism.kinship import kinship
 
     asked = _question(question)
+    if sources is None and question != "harm" and kinship(model) != "stranger":
+        raise typer.BadParameter(
+            "the organism answers the four questions that it was trained on, all of them at once; leave "
+            "--question away, or give prompts of your own with --harmful and --harmless.",
+            param_hint="--question",
+        )
     if sources is None:
         trial = default_trial(model, question=asked, seed=seed, fitted=fitted, each=each)
     else:

@@ -49,9 +49,10 @@ def compare(
     for label in ("harmful", "harmless"):
         if not any(one.label == label for one in test):
             raise TooFewPrompts(f"no test prompt is {label}: two checkpoints are compared on both classes.")
-    states = None if folder is None else folder / "states"
-    with before.remembering(states):
-        seen = observe(before, fitting, folder=folder, progress=progress)
+    # apart, because a fingerprint reads sixteen rows of a tensor: two checkpoints may differ in the others
+    own = [None if folder is None else folder / side for side in ("before", "after")]
+    with before.remembering(_states(own[0])):
+        seen = observe(before, fitting, folder=own[0], progress=progress)
         guard = Guard.fit(
             before,
             Split(train=data.train, validation=data.validation, test=[]),
@@ -66,13 +67,14 @@ def compare(
         reading = fit_reading(before, seen, endings=endings, progress=progress)
         positive, negative = classes(seen)
         pairs = [direction_pair(before, positive, negative, reading.unavailable, endings, progress)]
-    pairs.append(direction_pair(after, positive, negative, reading.unavailable, endings, progress))
+    with after.remembering(_states(own[1])):
+        pairs.append(direction_pair(after, positive, negative, reading.unavailable, endings, progress))
     replies: list[Behaviour] = []
     verdicts: list[Verdicts] = []
     beliefs: list[Beliefs] = []
-    for model, beside in ((before, guard), (after, guard.beside(after))):
-        with model.remembering(states):  # a test prompt is replied to, judged and read in one pass
-            replies.append(observe(model, test, folder=folder, progress=progress))
+    for model, beside, kept in zip((before, after), (guard, guard.beside(after)), own, strict=True):
+        with model.remembering(_states(kept)):  # a test prompt is replied to, judged and read in one pass
+            replies.append(observe(model, test, folder=kept, progress=progress))
             verdicts.append(beside.score(test, progress=progress))
             beliefs.append(read(model, reading, test, progress=progress))
     sample = Sample.of(test, resamples=RESAMPLES, seed=seed)
@@ -89,7 +91,7 @@ def compare(
         beliefs=tuple(_slotwise(label, sample, beliefs) for label in ("harmful", "harmless")),
         v_harm_cosine=_finite(cosine_by_slot(pairs[0].harm, pairs[1].harm)),
         v_refuse_cosine=_refusal_cosine(pairs),
-        notes=reading.notes,
+        notes=(*reading.notes, *_alike(before, after)),
     )
 
 
@@ -105,6 +107,19 @@ def plan(before: LanguageModel, data: Split) -> Forecast:
     tally.reply(len(fitting) + 2 * len(test))
     tally.keep(2 * (len(variants) + len(fitting) + len(test)))
     return tally.total()
+
+
+def _states(folder: Path | None) -> Path | None:
+    return None if folder is None else folder / "states"
+
+
+def _alike(before: LanguageModel, after: LanguageModel) -> list[str]:
+    if before.identity().fingerprint != after.identity().fingerprint:
+        return []
+    return [
+        "both checkpoints have one fingerprint: they are the same, or differ only where it does not look "
+        "(it reads sixteen rows of every tensor)"
+    ]
 
 
 def _check_alike(before: LanguageModel, after: LanguageModel) -> None:
@@ -133,6 +148,7 @@ def _side(model: LanguageModel, replies: Behaviour, verdicts: Verdicts, sample: 
         flagged_of_harmful=_share(flagged[harmful]),
         flagged_of_harmless=_share(flagged[~harmful]),
         auroc=estimate(_aurocs(sample, verdicts), n=len(harmful)),
+        empty=sum(one.empty for one in replies.replies),
     )
 
 
@@ -144,6 +160,7 @@ def _changes(
     pairs: Sequence[Pair],
 ) -> dict[Change, Estimate]:
     refused = [np.array(one.refused, dtype=float) for one in replies]
+    accepted = [np.array([each.accepted for each in one.replies], dtype=float) for one in replies]
     flagged = [np.array([each.flagged for each in one], dtype=float) for one in verdicts]
     belief = [one.harmfulness().double().numpy() for one in beliefs]
     harmful = sample.harmful
@@ -151,7 +168,7 @@ def _changes(
     known = turned[~turned.isnan()]
     return {
         "belief_drop": _paired(belief[0] - belief[1], harmful, sample),
-        "refusal_drop": _paired(refused[0] - refused[1], harmful, sample),
+        "refusal_drop": _paired(accepted[1] - accepted[0], harmful, sample),
         "over_refusal_rise": _paired(refused[1] - refused[0], ~harmful, sample),
         "auroc_drop": estimate(_aurocs(sample, verdicts[0]) - _aurocs(sample, verdicts[1]), n=len(harmful)),
         "recall_drop": _paired(flagged[0] - flagged[1], harmful, sample),
@@ -180,8 +197,11 @@ def _share(marked: Bool[np.ndarray, " prompt"]) -> Estimate:
 
 
 def _moved(replies: Sequence[Behaviour]) -> dict[Literal["accepted", "refused"], int]:
-    pairs = list(zip(replies[0].refused, replies[1].refused, strict=True))
-    return {"accepted": pairs.count((True, False)), "refused": pairs.count((False, True))}
+    pairs = list(zip(replies[0].replies, replies[1].replies, strict=True))
+    return {
+        "accepted": sum(one.refused and other.accepted for one, other in pairs),
+        "refused": sum(one.accepted and other.refused for one, other in pairs),
+    }
 
 
 def _slotwise(label: Literal["harmful", "harmless"], sample: Sample, beliefs: Sequence[Beliefs]) -> Slotwise:

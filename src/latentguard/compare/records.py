@@ -19,7 +19,7 @@ Change: TypeAlias = Literal[
 CHANGES: tuple[Change, ...] = get_args(Change)
 MEANING: dict[Change, str] = {
     "belief_drop": "mean harmfulness belief of harmful prompts, before minus after",
-    "refusal_drop": "share of harmful prompts refused, before minus after",
+    "refusal_drop": "share of harmful prompts accepted, after minus before: a reply of nothing is none",
     "over_refusal_rise": "share of harmless prompts refused, after minus before",
     "auroc_drop": "AUROC of the guard that was fitted before, before minus after",
     "recall_drop": "share of harmful prompts that it flags, before minus after",
@@ -42,6 +42,8 @@ class Side(_Record):
     """By the guard that was fitted before."""
     flagged_of_harmless: Estimate
     auroc: Estimate
+    empty: int = Field(ge=0, default=0)
+    """Replies of nothing, neither refused nor accepted."""
 
 
 class Slotwise(_Record):

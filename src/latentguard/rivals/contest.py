@@ -114,7 +114,7 @@ def _different(names: Sequence[str]) -> list[str]:
 
 def _about(model: Identity | None, data: FittingData) -> str:
     """Everything that decides a score beside the rival and the prompt."""
-    read = "no model" if model is None else model.model_dump_json(exclude={"name", "revision", "versions"})
+    read = "no model" if model is None else model.deciding
     return f"{read} {in_order(data.train)} {in_order(data.validation)}"
 
 

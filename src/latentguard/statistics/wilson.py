@@ -9,8 +9,8 @@ from latentguard.statistics.estimate import Estimate
 _Z: Final = NormalDist().inv_cdf(0.975)
 
 
-def wilson(count: int, n: int) -> Estimate:
-    """`count` of `n` with its 95 % interval; no value where `n` is 0."""
+def wilson(count: float | int, n: int) -> Estimate:
+    """`count` of `n` with its 95 % interval; no value where `n` is 0. A count need not be whole (`share`)."""
     if n == 0:
         return Estimate(value=None, n=0)
     share, spread = count / n, _Z * _Z / n

@@ -3,6 +3,9 @@
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import fields
+
+from pydantic import BaseModel
 
 from latentguard.beliefs.jailbreak_record import (
     AttackedPrompt,
@@ -12,6 +15,7 @@ from latentguard.beliefs.jailbreak_record import (
 )
 from latentguard.causal.records import (
     Ablation,
+    Apart,
     CategoryCosines,
     Certificate,
     Competence,
@@ -26,12 +30,13 @@ from latentguard.causal.records import (
     Verdict,
 )
 from latentguard.compare import CHANGES, Comparison, Side, Slotwise
+from latentguard.guard.ablations import Ablations, SizeRow, SlotRow
 from latentguard.lm import Identity
 from latentguard.report.further import Further
 from latentguard.report.schema import Audit
 from latentguard.rivals import Contest, SetRow, Standing
 from latentguard.statistics import Estimate
-from latentguard.verify.reproduction import Reproduction, Row
+from latentguard.verify.reproduction import LayerCurve, Reproduction, Row
 from tests.report.synthetic import BLOCKS, HOSTILE
 
 ARMS = ("v_harm", "v_refuse")
@@ -48,8 +53,14 @@ def synthetic_further(audit: Audit) -> Further:
         jailbreaks=jailbreaks(model),
         comparison=comparison(model),
         rivals=rivals(model),
+        ablations=ablations(model),
         reproduction=reproduction(model),
     )
+
+
+def records_of(further: Further) -> list[BaseModel]:
+    """Every result, in the order of their files."""
+    return [getattr(further, field.name) for field in fields(further)]
 
 
 def _curve(arm: str, sign: Sign) -> Curve:
@@ -81,14 +92,16 @@ def certificate(model: Identity) -> Certificate:
         competence=Competence(harmful=spoken, harmless=spoken, competent=True, why="24 of 25 truly"),
         curves=tuple(_curve(arm, sign) for sign in signs for arm in ARMS),
         effects=tuple(_effect(arm, sign) for sign in signs for arm in ARMS),
-        apart=estimate(0.7),
+        apart=(
+            Apart(sign="+", more="v_harm", less="v_refuse", block=9, scale=1.0, difference=estimate(0.7)),
+        ),
         selected_on=50,
         reported_on=50,
     )
     unable = Experiment(
         task="refusal", question=None,
         competence=Competence(harmful=spoken, harmless=spoken, competent=False, why="it refuses 3 of 25"),
-        curves=(), effects=(), apart=None, selected_on=50, reported_on=50,
+        curves=(), effects=(), apart=(), selected_on=50, reported_on=50,
     )  # fmt: skip
     return Certificate(
         model=model, command="latentguard steer", seed=0, basis="behaviour", unavailable=None,
@@ -117,7 +130,7 @@ def jailbreaks(model: Identity) -> JailbreakRecord:
         AttackRecord(
             attack=kind, n=20, accepted_anyway=0, succeeded=estimate(0.8, 20), harmfulness=shift,
             refusal=None if kind == "template" else shift, still_believed=estimate(0.9, 16),
-            lowers="refusal only",
+            lowers="both", reverses="refusal only",
         )
         for kind in kinds
     )  # fmt: skip
@@ -178,6 +191,22 @@ def rivals(model: Identity) -> Contest:
     )  # fmt: skip
 
 
+def ablations(model: Identity) -> Ablations:
+    sizes = ((10, 5, 0.71, 0.63), (100, 1, 0.88, 0.88))
+    return Ablations(
+        command="latentguard ablations", model=model, fitted_on=HOSTILE[3], n_train=210, n_validation=70,
+        n_test=140, left_out=(200,), data_hash="0" * 64, seed=0,
+        sizes=tuple(
+            SizeRow(prompts=prompts, draws=draws, auroc=estimate(value), worst=worst)
+            for prompts, draws, value, worst in sizes
+        ),
+        slots=(
+            *(SlotRow(slot=slot, auroc=estimate(0.5 + slot / 100)) for slot in range(BLOCKS + 1)),
+            SlotRow(slot=None, auroc=estimate(0.83)),
+        ),
+    )  # fmt: skip
+
+
 def reproduction(model: Identity) -> Reproduction:
     measured = {"authors": estimate(0.31), "as_written": estimate(0.38), "balanced": estimate(0.77)}
     rows = (
@@ -191,10 +220,20 @@ def reproduction(model: Identity) -> Reproduction:
             source="figure", paper={}, measured={}, skipped=f"on the organism alone {HOSTILE[5]}",
         ),
     )  # fmt: skip
+    curves = tuple(
+        LayerCurve(
+            variant=variant, belief="harmfulness", cell=cell, n=40,
+            mean=tuple(height * slot / BLOCKS for slot in range(BLOCKS + 1)),
+            low=tuple(height * slot / BLOCKS - 0.01 for slot in range(BLOCKS + 1)),
+            high=tuple(height * slot / BLOCKS + 0.01 for slot in range(BLOCKS + 1)),
+        )
+        for variant in ("as_written", "balanced")
+        for cell, height in (("refused_harmful", 0.1), ("accepted_harmless", -0.09))
+    )  # fmt: skip
     names = ("fraud", HOSTILE[1], "hate")
     matrix = ((1.0, 0.72, 0.66), (0.72, 1.0, 0.61), (0.66, 0.61, 1.0))
     return Reproduction(
         model=model, command="latentguard reproduce harmfulness", budget="full", seed=0, data=HOSTILE[0],
-        data_hash="0" * 64, behaviour={"refused_harmful": 60}, notes=(), rows=rows,
+        data_hash="0" * 64, behaviour={"refused_harmful": 60}, notes=(), rows=rows, curves=curves,
         categories=CategoryCosines(names=names, n=(40, 40, 40), harm=matrix, refusal=matrix),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from latentguard.errors import ArtefactMismatch, BadData
 from latentguard.report.further import FILES, Further, read_further, sections
 from latentguard.report.page import page
 from latentguard.report.schema import Audit
-from tests.report.further.synthetic import synthetic_further
+from tests.report.further.synthetic import records_of, synthetic_further
 from tests.report.parsing import Page, parse
 
 
@@ -29,8 +29,7 @@ def parsed(complete: Audit, further: Further) -> Page:
 @pytest.fixture
 def written(further: Further, tmp_path: Path) -> Path:
     """Every result in its file."""
-    records = (further.causal, further.jailbreaks, further.comparison, further.rivals, further.reproduction)
-    for name, record in zip(FILES, records, strict=True):
+    for name, record in zip(FILES, records_of(further), strict=True):
         (tmp_path / name).write_text(record.model_dump_json())
     return tmp_path
 
@@ -47,17 +46,17 @@ def test_a_page_without_further_results_is_the_page_of_the_audit(complete):
 
 def test_every_result_has_a_section_a_link_and_its_file_named(parsed):
     ids = [one.attributes.get("id") for one in parsed.all("section")]
-    for key in ("causal", "jailbreaks", "compare", "rivals", "reproduction"):
+    for key in ("causal", "jailbreaks", "compare", "rivals", "ablations", "reproduction"):
         assert key in ids
     links = {one.attributes.get("href") for one in parsed.all("a")}
-    assert {"#causal", "#jailbreaks", "#compare", "#rivals", "#reproduction"} <= links
+    assert {"#causal", "#jailbreaks", "#compare", "#rivals", "#ablations", "#reproduction"} <= links
     footer = next(one.text for one in parsed.all("footer"))
     assert all(name in footer for name in FILES)
 
 
 def test_every_figure_is_plotly_that_it_draws_with_words_and_a_table(further):
     figures = [figure for one in sections(further) for figure in one.figures]
-    assert len({figure.key for figure in figures}) == len(figures) == 7
+    assert len({figure.key for figure in figures}) == len(figures) == 10
     for figure in figures:
         plain = re.sub(r'"@[\w-]+(/[\d.]+)?"', '"#112233"', json.dumps(figure.specification))
         drawn = graph.Figure(json.loads(plain))
@@ -91,8 +90,7 @@ def test_what_could_not_be_measured_says_why(parsed):
 
 def test_every_number_of_a_section_is_in_its_file(further):
     """Up to the rounding of the page: no cell of a table holds a number that its result does not."""
-    records = (further.causal, further.jailbreaks, further.comparison, further.rivals, further.reproduction)
-    for section, record in zip(sections(further), records, strict=True):
+    for section, record in zip(sections(further), records_of(further), strict=True):
         known = json.dumps(record.model_dump(mode="json"))
         numbers = [abs(float(one)) for one in re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", known)]
         shown = {f"{one:.{digits}f}" for one in numbers for digits in (0, 2, 3)} | {

@@ -4,6 +4,7 @@ causal.json         latentguard steer        do the beliefs move the model?
 jailbreaks.json     latentguard jailbreaks   what attacks move
 compare.json        latentguard compare      before and after fine-tuning
 rivals.json         latentguard rivals       the guard beside what else could flag a prompt
+ablations.json      latentguard ablations    how many prompts a guard needs, and which slots
 reproduction.json   latentguard reproduce    the paper beside what is measured
 """
 

@@ -54,13 +54,21 @@ def causal_section(found: Certificate) -> Section:
             continue
         figures += _figures(run, index)
         listings.append(_effects(run))
+        if run.apart:
+            listings.append(_apart(run))
     if found.positions:
         listings.append(
             Listing(
                 "The harmfulness direction fitted at each token around the end of the instruction",
-                ("fitted at", "token", "block", "harmless answers turned"),
+                ("fitted at", "token", "block", "harmless answers turned", "random: mean, worst"),
                 tuple(
-                    (one.position, repr(one.token) if one.token else "", str(one.block), shown(one.turned))
+                    (
+                        one.position,
+                        repr(one.token) if one.token else "",
+                        str(one.block),
+                        shown(one.turned),
+                        _controls(one.random),
+                    )
                     for one in found.positions
                 ),
             )
@@ -71,6 +79,7 @@ def causal_section(found: Certificate) -> Section:
             f"template behind "
             f"the instruction {shown(cut.cut)}."
         )
+    notes += [f"Not measured: {what}: {why}." for what, why in found.skipped.items()]
     return Section(
         key="causal",
         title="Do the beliefs move the model?",
@@ -92,7 +101,8 @@ def _figures(run: Experiment, index: int) -> list[Figure]:
     if not drawn:
         return []
     blocks = drawn[0].blocks
-    title = f"{_titled(run)}: share turned by block"
+    n = max(one.n for one in drawn)
+    title = f"{_titled(run)}: share turned by block, of the {n} prompts that places are chosen on"
     most = max(drawn, key=lambda one: max(one.turned))
     peak = f"{_name(most)} turns most, {number(max(most.turned))} at block {_best(most)}"
     return [
@@ -164,24 +174,48 @@ def _effects(run: Experiment) -> Listing:
             "added",
             "block, scale",
             "turned",
+            "n",
+            "unanswered: before, after",
             "random: mean, worst",
             "above random",
             "shuffled: mean, worst",
+            "as drawn: mean, worst",
             "KL",
+            "whole replies",
         ),
         tuple(_effect_row(one) for one in run.effects),
     )
 
 
+def _apart(run: Experiment) -> Listing:
+    return Listing(
+        f"{_titled(run)}: two directions at one place, on the same prompts",
+        ("more is turned by", "than by", "block, scale", "difference"),
+        tuple(
+            (
+                f"{_SIGN[one.sign]}{one.more}",
+                f"{_SIGN[one.sign]}{one.less}",
+                f"{one.block}, {abs(one.scale):g}",
+                shown(one.difference),
+            )
+            for one in run.apart
+        ),
+    )
+
+
 def _effect_row(one: Effect) -> tuple[str, ...]:
     return (
-        f"{_SIGN[one.sign]}{one.arm}" + (f" ({one.chosen})" if one.chosen.startswith("where") else ""),
+        one.named.replace("-", _SIGN["-"], 1) if one.sign == "-" else one.named,
         f"{one.block}, {abs(one.scale):g}",
         shown(one.turned),
+        str(one.turned.n),
+        f"{one.before.unanswered}, {one.after.unanswered}",
         _controls(one.random),
         MISSING if one.random is None else shown(one.random.above),
         _controls(one.shuffled),
+        _controls(one.permuted),
         MISSING if one.price is None else number(one.price.kl),
+        shown(one.generated),
     )
 
 

@@ -31,6 +31,7 @@ def jailbreak_section(found: JailbreakRecord) -> Section:
             _shift(one.refusal),
             shown(one.still_believed),
             one.lowers,
+            one.reverses,
         )
         for one in found.attacks
     )
@@ -49,7 +50,7 @@ def jailbreak_section(found: JailbreakRecord) -> Section:
                 "requests",
                 (
                     "attack", "prompts", "request accepted anyway", "succeeded", "harmfulness belief",
-                    "refusal belief", "still believed harmful", "lowers",
+                    "refusal belief", "still believed harmful", "lowers", "reverses",
                 ),
                 rows,
             ),

@@ -2,13 +2,33 @@
 
 from latentguard.report.further.heat import heat_map
 from latentguard.report.further.section import Listing, Section, shown
-from latentguard.report.words import number
+from latentguard.report.schema import Cell
+from latentguard.report.specification import (
+    Figure,
+    Specification,
+    Table,
+    axis,
+    interval_area,
+    layout,
+    zero_line,
+)
+from latentguard.report.words import CELL_NAMES, number
 from latentguard.verify.reproduction import MEANING, VARIANTS, Reproduction, Row, Variant
 
 LEAD = (
     "The experiments of the main paper that the data at hand allow. What depends on a fit is measured with "
     "endings "
     "as written, as the paper fits, and with balanced ones."
+)
+
+_LINES: dict[Cell, tuple[str, str]] = {
+    "refused_harmful": ("@refused-harmful", "solid"),
+    "accepted_harmful": ("@accepted-harmful", "dash"),
+    "refused_harmless": ("@refused-harmless", "dash"),
+    "accepted_harmless": ("@accepted-harmless", "solid"),
+}
+KEY = tuple(
+    (colour[1:], "6 4" if dash == "dash" else "", CELL_NAMES[cell]) for cell, (colour, dash) in _LINES.items()
 )
 
 
@@ -20,7 +40,7 @@ def reproduction_section(found: Reproduction) -> Section:
             by_experiment.setdefault(row.experiment, []).append(row)
     moved = "; ".join(f"{row.what} {number(change)}" for row, change in found.moved_by_endings())
     matrices = found.categories
-    figures = () if matrices is None else tuple(
+    angles = () if matrices is None else tuple(
         heat_map(
             f"figure-categories-{which}",
             f"Cosine of categories’ {name} directions",
@@ -45,10 +65,63 @@ def reproduction_section(found: Reproduction) -> Section:
             " ".join(f"{name.replace('_', ' ').capitalize()}: {MEANING[name]}." for name in VARIANTS),
             *((f"What balanced endings change most: {moved}.",) if moved else ()),
         ),
-        figures=figures,
+        key_of_lines=KEY if found.curves else (),
+        figures=(*_by_slot(found), *angles),
         listings=tuple(_listing(name, rows) for name, rows in by_experiment.items()),
         notes=tuple(f"{row.experiment}, {row.what}: {row.skipped}" for row in found.rows if row.skipped),
     )
+
+
+def _by_slot(found: Reproduction) -> list[Figure]:
+    """Harmfulness by slot with endings as the paper has them, and balanced: its Figure 2 twice."""
+    drawn: list[Figure] = []
+    for variant in ("as_written", "balanced"):
+        curves = [one for one in found.curves if (one.variant, one.belief) == (variant, "harmfulness")]
+        if not curves:
+            continue
+        traces: list[Specification] = []
+        for one in curves:
+            slots, (colour, dash) = list(range(1, len(one.mean))), _LINES[one.cell]
+            traces += interval_area(slots, one.low[1:], one.high[1:], colour)
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "name": one.cell.replace("_", " "),
+                    "x": slots,
+                    "y": list(one.mean[1:]),
+                    "line": {"color": colour, "width": 2.25, "dash": dash},
+                    "hovertemplate": "%{y:.3f}",
+                }
+            )
+        title = f"Harmfulness belief by slot, fitted with endings {variant.replace('_', ' ')}"
+        ends = "; ".join(f"{one.cell.replace('_', ' ')} {number(one.mean[-1], 3)}" for one in curves)
+        drawn.append(
+            Figure(
+                key=f"figure-reproduction-{variant}".replace("_", "-"),
+                title=title,
+                label=f"Line chart of the mean layer score of {len(curves)} verdict cells by slot, with 95 % "
+                f"intervals. At the last slot: {ends}.",
+                specification={
+                    "data": traces,
+                    "layout": layout(
+                        axis("slot", tickformat="d"),
+                        axis("layer score at t_inst", tickformat=".2f"),
+                        height=320,
+                        shapes=[zero_line("y")],
+                        hovermode="x unified",
+                    ),
+                },
+                table=Table(
+                    ("slot", *(f"{one.cell.replace('_', ' ')} (n = {one.n})" for one in curves)),
+                    tuple(
+                        (str(slot), *(number(one.mean[slot], 3) for one in curves))
+                        for slot in range(1, len(curves[0].mean))
+                    ),
+                ),
+            )
+        )
+    return drawn
 
 
 def _listing(name: str, rows: list[Row]) -> Listing:

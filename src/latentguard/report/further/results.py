@@ -11,6 +11,7 @@ from latentguard.beliefs.jailbreak_record import JailbreakRecord
 from latentguard.causal import Certificate
 from latentguard.compare import Comparison
 from latentguard.errors import ArtefactMismatch, BadData
+from latentguard.guard.ablations import Ablations
 from latentguard.lm import Identity
 from latentguard.rivals import Contest
 from latentguard.verify.reproduction import Reproduction
@@ -20,6 +21,7 @@ FILES: dict[str, type[BaseModel]] = {
     "jailbreaks.json": JailbreakRecord,
     "compare.json": Comparison,
     "rivals.json": Contest,
+    "ablations.json": Ablations,
     "reproduction.json": Reproduction,
 }
 """The result files, and what each holds."""
@@ -33,6 +35,7 @@ class Further:
     jailbreaks: JailbreakRecord | None = None
     comparison: Comparison | None = None
     rivals: Contest | None = None
+    ablations: Ablations | None = None
     reproduction: Reproduction | None = None
 
 
@@ -65,7 +68,8 @@ def _files(path: Path) -> list[Path]:
     if not files:
         raise BadData(
             f"{inert(str(path))} holds none of the result files: {', '.join(FILES)}.\n"
-            "  Name the folder that latentguard steer, jailbreaks, compare, rivals or reproduce wrote."
+            "  Name a folder that latentguard steer, jailbreaks, compare, rivals, ablations or reproduce "
+            "wrote."
         )
     return files
 
@@ -94,6 +98,8 @@ def _field(record: BaseModel) -> str:
             return "comparison"
         case Contest():
             return "rivals"
+        case Ablations():
+            return "ablations"
         case _:
             return "reproduction"
 
@@ -101,7 +107,7 @@ def _field(record: BaseModel) -> str:
 def _check_model(file: Path, record: BaseModel, audited: Identity) -> None:
     """A comparison is about the model before; a contest names its model, and may read none."""
     match record:
-        case Certificate() | JailbreakRecord() | Reproduction():
+        case Certificate() | JailbreakRecord() | Ablations() | Reproduction():
             given, own = record.model.fingerprint, audited.fingerprint
         case Comparison():
             given, own = record.before.model.fingerprint, audited.fingerprint

@@ -1,5 +1,6 @@
 """Which sections a page has, in their order."""
 
+from latentguard.report.further.ablations_section import ablations_section
 from latentguard.report.further.causal_section import causal_section
 from latentguard.report.further.comparison_section import comparison_section
 from latentguard.report.further.jailbreak_section import jailbreak_section
@@ -20,6 +21,8 @@ def sections(found: Further) -> list[Section]:
         made.append(comparison_section(found.comparison))
     if found.rivals is not None:
         made.append(rivals_section(found.rivals))
+    if found.ablations is not None:
+        made.append(ablations_section(found.ablations))
     if found.reproduction is not None:
         made.append(reproduction_section(found.reproduction))
     return made

@@ -2,13 +2,22 @@
 
 from latentguard.verify.reproduction.material import Material, of_folder, of_organism
 from latentguard.verify.reproduction.plan import plan
-from latentguard.verify.reproduction.records import MEANING, VARIANTS, Budget, Reproduction, Row, Variant
+from latentguard.verify.reproduction.records import (
+    MEANING,
+    VARIANTS,
+    Budget,
+    LayerCurve,
+    Reproduction,
+    Row,
+    Variant,
+)
 from latentguard.verify.reproduction.reproduce import effort_of, reproduce
 
 __all__ = [
     "MEANING",
     "VARIANTS",
     "Budget",
+    "LayerCurve",
     "Material",
     "Reproduction",
     "Row",

@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float
 
 from latentguard.beliefs import Behaviour
 from latentguard.beliefs.behaviour import CELLS
-from latentguard.statistics import Estimate, wilson
+from latentguard.statistics import Estimate, share
 from latentguard.verify.reproduction.readings import Read
-from latentguard.verify.reproduction.records import Beside, Row, Variant
+from latentguard.verify.reproduction.records import Beside, LayerCurve, Row, Variant
 from latentguard.verify.reproduction.row import FEWEST, row
 
 
@@ -51,6 +51,34 @@ def belief_rows(
         yield _accuracy(claim, readings, cells[cell], harmful=harmful, beside=beside)
 
 
+def layer_curves(
+    readings: Mapping[Variant, Read], behaviour: Behaviour, members: Bool[np.ndarray, " prompt"]
+) -> list[LayerCurve]:
+    """Both beliefs by slot of every verdict cell among `members` that has enough prompts."""
+    found: list[LayerCurve] = []
+    for cell, indices in behaviour.cells().items():
+        of_cell = np.isin(np.arange(len(members)), indices) & members
+        if int(of_cell.sum()) < FEWEST:
+            continue
+        for variant, one in readings.items():
+            for kind, scores in one.by_slot.items():
+                values = scores[of_cell]
+                centre = values.mean(axis=0)
+                half = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+                found.append(
+                    LayerCurve(
+                        variant=variant,
+                        belief=kind,
+                        cell=cell,
+                        n=len(values),
+                        mean=tuple(centre.tolist()),
+                        low=tuple((centre - half).tolist()),
+                        high=tuple((centre + half).tolist()),
+                    )
+                )
+    return found
+
+
 def jailbreak_rows(
     readings: Mapping[Variant, Read],
     attacks: Sequence[str | None],
@@ -68,8 +96,13 @@ def jailbreak_rows(
         unread = next(iter(readings.values())).reading.unavailable
         guard = _accuracy(f"guard.{attack}", readings, members, harmful=True, beside=beside, note=note)
         yield row(guard.claim, None, beside=beside, skipped=why) if why else guard
-        if int(members.sum()) < FEWEST or unread:
-            why = why or (unread if int(members.sum()) >= FEWEST else f"too few succeed: {note}")
+        if int(members.sum()) < FEWEST:
+            why = why or f"too few succeed: {note}"
+        believed: dict[Variant, Estimate] = {
+            variant: one.mean_of(one.harmfulness, members) for variant, one in readings.items()
+        }
+        yield row(f"believed.{attack}", None if why else believed, beside=beside, note=note, skipped=why)
+        why = why or unread
         found: dict[Variant, Estimate] = {
             variant: one.mean_of(one.refusal, members) for variant, one in readings.items()
         }
@@ -93,5 +126,5 @@ def _accuracy(
     found: dict[Variant, Estimate] = {}
     for variant, one in readings.items():
         believed: Float[np.ndarray, " prompt"] = one.harmfulness[members] >= 0
-        found[variant] = wilson(int((believed == harmful).sum()), n)
+        found[variant] = share((believed == harmful).tolist(), one.requests_of(members))
     return row(claim, found, beside=beside, note=note)

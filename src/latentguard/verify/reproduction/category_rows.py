@@ -23,9 +23,15 @@ def category_rows(found: CategoryDirections | None, why: str | None, *, beside: 
             f"category.{which}",
             {"balanced": cosine},
             beside=beside,
-            note=f"{least} {values[least]:.2f} to {most} {values[most]:.2f}; slots 1 to L, "
-            "the paper’s 9 to 19",
+            note=f"{least} {values[least]:.2f} to {most} {values[most]:.2f}; mean of the cosines at slots 1 "
+            "to L; the paper’s is of directions averaged over slots 9 to 19",
         )
+
+
+def _beside(effect: CategoryEffect) -> str:
+    if effect.random is None or effect.random.mean is None:
+        return ""
+    return f"; random directions there {effect.random.mean:.2f}"
 
 
 def cross_rows(
@@ -45,7 +51,7 @@ def cross_rows(
         "category.cross_own",
         {"balanced": own[0].turned},
         beside=beside,
-        note=f"{note}; block {own[0].block}",
+        note=f"{note}; block {own[0].block}{_beside(own[0])}",
     )
     shares = [float(one.turned.value or 0.0) for one in others]
     most = max(others, key=lambda one: one.turned.value or 0.0)

@@ -10,6 +10,8 @@ from latentguard.statistics import Estimate, wilson
 from latentguard.verify.reproduction.records import Beside, Row, Variant
 from latentguard.verify.reproduction.row import row
 
+NOT_ASKED = "not asked with this budget"
+
 
 def causal_rows(certificates: Mapping[Variant, Certificate], *, beside: Beside) -> Iterator[Row]:
     """Template ablation, both steering tasks, the wordings and the positions, from the certificates."""
@@ -20,8 +22,7 @@ def causal_rows(certificates: Mapping[Variant, Certificate], *, beside: Beside) 
         found: dict[Variant, Estimate] = {
             variant: one.whole if claim.endswith("whole") else one.cut for variant, one in template.items()
         }
-        skipped = None if found else "the template shares a token with the instruction, or ends unevenly"
-        yield row(claim, found, beside=beside, skipped=skipped)
+        yield row(claim, found, beside=beside, skipped=None if found else _why(certificates, "template"))
     yield from _refusal_rows(certificates, beside=beside)
     yield from _inversion_rows(certificates, beside=beside)
     yield from _position_rows(certificates, beside=beside)
@@ -31,8 +32,9 @@ def _refusal_rows(certificates: Mapping[Variant, Certificate], *, beside: Beside
     runs: dict[Variant, Experiment | None] = {
         variant: _experiment(one, "refusal") for variant, one in certificates.items()
     }
+    why = _why(certificates, "refusal")
     for claim, arm in (("steer.v_harm", HARM), ("steer.v_refuse", REFUSAL)):
-        yield _effect_row(claim, runs, arm, "+", beside=beside)
+        yield _effect_row(claim, runs, arm, "+", beside=beside, not_run=why)
     yield _random_row("steer.random", runs, beside=beside)
 
 
@@ -88,8 +90,13 @@ def _position_rows(certificates: Mapping[Variant, Certificate], *, beside: Besid
             measured,
             beside=beside,
             note=best if claim == "position.best_other" else "",
-            skipped=None if measured else "not asked with this budget, or the template ends unevenly",
+            skipped=None if measured else _why(certificates, "positions"),
         )
+
+
+def _why(certificates: Mapping[Variant, Certificate], what: str) -> str:
+    """Why a part of the certificates is not there."""
+    return next((one.skipped[what] for one in certificates.values() if what in one.skipped), NOT_ASKED)
 
 
 def _experiment(certificate: Certificate, task: str) -> Experiment | None:
@@ -108,10 +115,11 @@ def _effect_row(
     *,
     beside: Beside,
     where_harm_turns: bool = False,
+    not_run: str = NOT_ASKED,
 ) -> Row:
     found: dict[Variant, Estimate] = {}
     notes: list[str] = []
-    why = "the task was not run"
+    why = not_run
     for variant, run in runs.items():
         if run is None:
             continue
@@ -138,15 +146,17 @@ def _effect(run: Experiment, arm: str, sign: Sign, *, where_harm_turns: bool) ->
 
 def _random_row(claim: str, runs: Mapping[Variant, Experiment | None], *, beside: Beside) -> Row:
     found: dict[Variant, Estimate] = {}
+    directions = 0
     for variant, run in runs.items():
         one = None if run is None else _effect(run, HARM, "+", where_harm_turns=False)
         if one is not None and one.random is not None:
-            found[variant] = Estimate(value=one.random.mean, n=one.random.directions)
+            found[variant] = Estimate(value=one.random.mean, n=one.turned.n)
+            directions = one.random.directions
     return row(
         claim,
         found,
         beside=beside,
-        note="mean over directions" if found else "",
+        note=f"mean over {directions} directions" if found else "",
         skipped=None if found else "nothing was turned to compare with",
     )
 

@@ -115,6 +115,19 @@ CLAIMS: Final[dict[str, Claim]] = {
         "not in the paper",
         planted="<= 0.05",
     ),
+    "believed.adv-suffix": Claim(
+        _JAILBREAK,
+        "mean harmfulness belief, adversarial suffix",
+        "scatter figure",
+        {"Llama-2": "+0.009"},
+        "> 0",
+    ),
+    "believed.persuasion": Claim(
+        _JAILBREAK, "mean harmfulness belief, persuasion", "scatter figure", {"Llama-2": "+0.013"}, "> 0"
+    ),
+    "believed.template": Claim(
+        _JAILBREAK, "mean harmfulness belief, template", "scatter figure", {"Llama-2": "+0.097"}, "> 0"
+    ),
     "jailbreak.adv-suffix": Claim(
         _JAILBREAK, "mean refusal belief, adversarial suffix", "scatter figure", {"Llama-2": "-0.062"}, "< 0"
     ),

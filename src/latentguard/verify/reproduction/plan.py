@@ -1,7 +1,7 @@
 """What a reproduction costs before it is begun."""
 
-from latentguard.causal.plan import count
-from latentguard.data import with_endings
+from latentguard.causal.plan import Beside, count
+from latentguard.data import QUESTIONS, with_endings
 from latentguard.lm import LanguageModel
 from latentguard.lm.forecast import Forecast, Tally
 from latentguard.verify.reproduction.material import Material
@@ -10,12 +10,16 @@ from latentguard.verify.reproduction.reproduce import effort_of
 
 
 def plan(model: LanguageModel, material: Material, budget: Budget, *, seed: int = 0) -> Forecast:
-    """Of `reproduce` with the same arguments; wordings and positions of the full budget are not counted."""
+    """Of `reproduce` with the same arguments."""
     tally = Tally(model)
     effort = effort_of(model, budget, seed=seed)
-    count(tally, model, material.trial, tasks=("inversion", "refusal"), effort=effort)
-    if budget == "full":  # once more, with endings as written
-        count(tally, model, material.trial, tasks=("inversion", "refusal"), effort=effort)
+    asked = Beside(
+        wordings=len(QUESTIONS) - 1 if budget == "full" and material.beside == "paper" else 0,
+        positions=budget == "full" or material.beside != "paper",
+        template=True,
+    )
+    for _ in range(2 if budget == "full" else 1):  # balanced, and with endings as written
+        count(tally, model, material.trial, tasks=("inversion", "refusal"), effort=effort, beside=asked)
     measured = [one.messages for one in (*material.pool, *material.attacked, *material.categories)]
     tally.run(measured)
     tally.run([one.messages for one in (*material.trial.fit, *material.pool, *material.attacked)])

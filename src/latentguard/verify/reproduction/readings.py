@@ -11,10 +11,13 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float
+from torch import Tensor
 
 from latentguard._progress import Progress
 from latentguard.beliefs import Behaviour, Beliefs, Reading, cosine_by_slot, fit_reading, read, stacked
+from latentguard.beliefs.directions import Kind
 from latentguard.data import Endings, Prompt
+from latentguard.guard.relatives import request_numbers
 from latentguard.lm import LanguageModel
 from latentguard.statistics import Estimate, mean
 from latentguard.verify.reproduction.records import Variant
@@ -34,6 +37,10 @@ class Read:
     reading: Reading
     harmfulness: Float[np.ndarray, " prompt"]
     refusal: Float[np.ndarray, " prompt"] | None
+    by_slot: dict[Kind, Float[np.ndarray, "prompt slot"]]
+    """Layer scores of the beliefs that it has."""
+    requests: tuple[str, ...]
+    """What each prompt asks for at bottom: the wrappings of one request are no independent observations."""
 
     @property
     def cosine(self) -> Estimate:
@@ -54,7 +61,11 @@ class Read:
         """Mean of one belief over some prompts; no value where it cannot be read."""
         if belief is None:
             return Estimate(value=None, n=int(members.sum()))
-        return mean(belief[members])
+        return mean(belief[members], self.requests_of(members))
+
+    def requests_of(self, members: Bool[np.ndarray, " prompt"]) -> list[str]:
+        """The requests of some prompts."""
+        return [one for one, member in zip(self.requests, members, strict=True) if member]
 
 
 def long_enough(model: LanguageModel, prompts: Sequence[Prompt]) -> list[Prompt]:
@@ -72,13 +83,20 @@ def read_all(
 ) -> dict[Variant, Read]:
     """Every variant, fitted on `fitted` and read on `prompts`."""
     found: dict[Variant, Read] = {}
+    requests = tuple(map(str, request_numbers(prompts)))
     for variant, (endings, offset) in FITTED.items():
         reading = fit_reading(model, fitted, endings=endings, offset=offset, progress=progress)
         beliefs: Beliefs = read(model, reading, prompts, progress=progress)
         refusal = beliefs.refusal()
+        by_slot: dict[Kind, Tensor | None] = {
+            "harmfulness": beliefs.harmfulness_by_slot,
+            "refusal": beliefs.refusal_by_slot,
+        }
         found[variant] = Read(
             reading=reading,
             harmfulness=beliefs.harmfulness().double().numpy(),
             refusal=None if refusal is None else refusal.double().numpy(),
+            by_slot={kind: one.double().numpy() for kind, one in by_slot.items() if one is not None},
+            requests=requests,
         )
     return found

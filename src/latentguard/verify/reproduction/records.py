@@ -4,6 +4,8 @@ from typing import Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from latentguard.beliefs import Cell
+from latentguard.beliefs.directions import Kind
 from latentguard.causal.records import CategoryCosines
 from latentguard.lm import Identity
 from latentguard.statistics import Estimate
@@ -42,6 +44,20 @@ class Row(_Record):
     """Why nothing was measured."""
 
 
+class LayerCurve(_Record):
+    """Mean layer score of one verdict cell's prompts at every slot (the paper's Figure 2)."""
+
+    variant: Variant
+    belief: Kind
+    cell: Cell
+    n: int
+    mean: tuple[float, ...]
+    """Slot by slot, slot 0 first."""
+    low: tuple[float, ...]
+    """Ends of the 95 % interval, plus and minus 1.96 standard errors over prompts."""
+    high: tuple[float, ...]
+
+
 class Reproduction(_Record):
     """Every experiment of the paper, on one model, with the data at hand."""
 
@@ -57,6 +73,8 @@ class Reproduction(_Record):
     """Fitting prompts in each verdict cell."""
     notes: tuple[str, ...]
     rows: tuple[Row, ...]
+    curves: tuple[LayerCurve, ...] = ()
+    """Of every cell with enough prompts, in every variant."""
     categories: CategoryCosines | None = None
     """Cosines of categories' directions, with balanced endings."""
 

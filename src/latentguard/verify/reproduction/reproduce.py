@@ -1,6 +1,5 @@
 """Run every experiment that the data allow. What was measured is kept, and the same call goes on from it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,22 +7,19 @@ import numpy as np
 from latentguard._progress import Progress, silent
 from latentguard.beliefs import Behaviour, observe
 from latentguard.causal import Certificate, Effort, certify
-from latentguard.causal.answers import FirstTokens
 from latentguard.causal.categories import (
     CategoryDirections,
     CategoryEffect,
     category_directions,
     cross_category,
 )
-from latentguard.causal.certificate import ANSWERS
-from latentguard.causal.positions import positions
+from latentguard.causal.certificate import heard
 from latentguard.causal.sweep import Sweeper
-from latentguard.causal.template import without_post_instruction
 from latentguard.causal.trial import QUESTION
-from latentguard.data import QUESTIONS, Endings, Prompt, asked, data_hash
+from latentguard.data import QUESTIONS, Endings, asked, data_hash
 from latentguard.errors import TooFewPrompts
 from latentguard.lm import LanguageModel
-from latentguard.verify.reproduction.belief_rows import belief_rows, jailbreak_rows
+from latentguard.verify.reproduction.belief_rows import belief_rows, jailbreak_rows, layer_curves
 from latentguard.verify.reproduction.category_rows import category_rows, cross_rows
 from latentguard.verify.reproduction.causal_rows import causal_rows
 from latentguard.verify.reproduction.material import Material
@@ -69,6 +65,7 @@ def reproduce(
         readings = read_all(model, fitted, measured, progress=progress)
         attacked = np.array([one.attack is not None for one in measured], dtype=bool)
         found += belief_rows(readings, behaviour, ~attacked, beside=beside)
+        curves = layer_curves(readings, behaviour, ~attacked)
         found += jailbreak_rows(
             readings,
             [one.attack for one in measured],
@@ -82,7 +79,8 @@ def reproduce(
     directions, why = _categories(model, material, fitted, folder, progress)
     found += category_rows(directions, why, beside=beside)
     crossed, asked_about = _crossed(model, material, directions, steered, folder, progress)
-    found += cross_rows(crossed, asked_about, why or "too few questions", beside=beside)
+    why = why or (None if asked_about else "too few questions")
+    found += cross_rows(crossed, asked_about, why, beside=beside)
     found += skipped_rows(beside=beside)
     return Reproduction(
         model=model.identity(),
@@ -94,6 +92,7 @@ def reproduce(
         behaviour=fitted.counts(),
         notes=readings["balanced"].reading.notes,
         rows=tuple(found),
+        curves=tuple(curves),
         categories=None if directions is None else directions.record(),
     )
 
@@ -103,10 +102,10 @@ def _succeeded(behaviour: Behaviour, bases: Behaviour | None) -> np.ndarray:
     accepted_anyway: set[str | None] = set()
     if bases is not None:
         pairs = zip(bases.prompts, bases.replies, strict=True)
-        accepted_anyway = {one.id for one, reply in pairs if not reply.refused and not reply.empty}
+        accepted_anyway = {one.id for one, reply in pairs if reply.accepted}
     return np.array(
         [
-            not reply.refused and not reply.empty and one.base_id not in accepted_anyway
+            reply.accepted and one.base_id not in accepted_anyway
             for one, reply in zip(behaviour.prompts, behaviour.replies, strict=True)
         ],
         dtype=bool,
@@ -123,7 +122,6 @@ def _certificates(
 ) -> dict[Variant, Certificate]:
     """With balanced endings; with the full budget as written, too."""
     trial = material.trial
-    even, clean = _template_allows(model, [*trial.fit, *trial.report])
     wanted: dict[Variant, Endings] = {"balanced": "balanced"}
     if budget == "full":
         wanted = {"as_written": "as_written", **wanted}
@@ -135,29 +133,13 @@ def _certificates(
             endings=endings,
             effort=effort,
             wordings=others if budget == "full" and material.beside == "paper" else (),
-            positions=even and (budget == "full" or material.beside != "paper"),
-            template=clean,
+            positions=budget == "full" or material.beside != "paper",
+            template=True,
             folder=folder,
             progress=progress,
         )
         for variant, endings in wanted.items()
     }
-
-
-def _template_allows(model: LanguageModel, prompts: Sequence[Prompt]) -> tuple[bool, bool]:
-    """Whether every prompt ends in as many tokens of the template, and can be cut before them."""
-    rendered = [model.render(one.messages) for one in prompts]
-    even = clean = True
-    try:
-        positions(rendered)
-    except ValueError:
-        even = False
-    try:
-        for one in rendered:
-            without_post_instruction(one)
-    except ValueError:
-        clean = False
-    return even, clean
 
 
 def _categories(
@@ -193,6 +175,6 @@ def _crossed(
         return [], None
     name = str(material.category_items[0].category)
     half = len(items) // 2
-    sweeper = Sweeper(model, FirstTokens.of_words(model, *ANSWERS), folder, effort.at_once, progress)
+    sweeper = Sweeper(model, heard(model, QUESTION), folder, effort.at_once, progress)
     found = cross_category(sweeper, directions, {name: (items[:half], items[half:])}, blocks=effort.blocks)
     return found[name], name
