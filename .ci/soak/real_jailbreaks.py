@@ -88,9 +88,7 @@ def main() -> None:
             ]  # fmt: skip
             parts.append(table(head, rows) + "".join(f"\n{note}\n" for note in reading.notes))
             left_out = len(harmful) - len(apart)
-            record = jailbreak_record(
-                found, model.identity(), reading.counts, fitted_on=len(fitting), left_out=left_out
-            )
+            record = jailbreak_record(found, model, reading.counts, fitted_on=len(fitting), left_out=left_out)
             records[endings] = record.model_dump(mode="json")
     minutes = (time.perf_counter() - begun) / 60
     identity = model.identity()

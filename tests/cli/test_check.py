@@ -52,11 +52,10 @@ def test_a_capability_that_is_refused_is_named_with_its_reason(latentguard, tiny
 def test_an_error_that_is_not_finite_is_said_and_stays_json(latentguard, tiny_folder, monkeypatch):
     checks = Proof.record
 
-    def unbounded(proof):
+    def unbounded(proof, positions=None):
         first, *rest = proof.checks
-        return checks(
-            Proof((type(first)(first.name, first.says, float("inf"), 0.0), *rest), None, {"heads": ""})
-        )
+        changed = type(first)(first.name, first.says, float("inf"), 0.0)
+        return checks(Proof((changed, *rest), None, {"heads": ""}), positions)
 
     monkeypatch.setattr(Proof, "record", unbounded)
     assert "not finite" in latentguard("check", tiny_folder).out

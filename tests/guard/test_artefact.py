@@ -33,6 +33,15 @@ def test_the_record_is_read_without_a_model(guard, folder):
     assert read_manifest(folder).model.name == guard.model.name
 
 
+def test_the_record_holds_every_check_of_the_model_with_its_error(folder, model):
+    found = read_manifest(folder).proof
+    assert found == model.proved()
+    positions = found.positions
+    assert positions.tokens[positions.t_inst].text == "?"
+    assert {one.name for one in found.checks} >= {"chain", "slots", "readout", "causal", "capture", "batch"}
+    assert json.loads((folder / "guard.json").read_text())["proof"] == found.model_dump(mode="json")
+
+
 def test_neither_prompt_nor_id_is_written(folder, fitting):
     text = (folder / "guard.json").read_text()
     assert not any(prompt.text in text or prompt.id in text for prompt in fitting)

@@ -65,6 +65,19 @@ POST_NORM = frozenset({"attribution"})  # a norm after attention, or a part that
 
 ARCHITECTURES = {
     "Llama": Architecture("LlamaConfig"),
+    "Llama-4, chunked attention": Architecture(
+        "Llama4TextConfig",
+        {
+            "head_dim": 16,
+            "attention_chunk_size": 16,
+            "num_local_experts": 4,
+            "num_experts_per_tok": 1,
+            "interleave_moe_layer_step": 2,
+            "intermediate_size_mlp": 48,
+            "no_rope_layers": [1, 1, 1, 0],
+        },
+        WIDE,
+    ),
     "Mistral, sliding window": Architecture("MistralConfig", {"sliding_window": 16}),
     "Mixtral": Architecture("MixtralConfig", EXPERTS),
     "Qwen2": Architecture("Qwen2Config"),

@@ -20,7 +20,10 @@ KNOWN = {
         ["Llama", "Mistral, sliding window", "Qwen2", "Qwen3", "Phi-3", "GPT-OSS", "Granite", "Qwen3.5"],
         "self_attn",
     ),
-    **dict.fromkeys(["StableLM", "Cohere2", "Mixtral", "Qwen3-MoE", "DeepSeek-V3"], "self_attn"),
+    **dict.fromkeys(
+        ["StableLM", "Cohere2", "Mixtral", "Qwen3-MoE", "DeepSeek-V3", "Llama-4, chunked attention"],
+        "self_attn",
+    ),
     **dict.fromkeys(["Qwen3-Next", "Granite hybrid"], "self_attn"),
     "GPT-NeoX": "attention",
     "GPT-2": "attn",

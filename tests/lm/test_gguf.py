@@ -43,12 +43,13 @@ def module() -> Any:
 def _chat_model(path: Path, module: Any, weights: dict[str, torch.Tensor]) -> Path:
     """A model with its tokenizer as a GGUF file, as llama.cpp's converter lays one out."""
     config, tokenizer = module.config, byte_level(CHATML)
+    of = config.model_type
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     kinds = [gguf.TokenType.NORMAL] * len(tokens)
     for index, added in tokenizer.added_tokens_decoder.items():
         kinds[index] = gguf.TokenType.CONTROL if added.special else gguf.TokenType.USER_DEFINED
     merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
-    writer = gguf.GGUFWriter(path, "qwen2")
+    writer = gguf.GGUFWriter(path, of)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
@@ -65,15 +66,27 @@ def _chat_model(path: Path, module: Any, weights: dict[str, torch.Tensor]) -> Pa
     writer.add_token_merges([" ".join(pair) for pair in merges])
     writer.add_eos_token_id(tokenizer.convert_tokens_to_ids("<|im_end|>"))
     writer.add_chat_template(CHATML)
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, config.num_hidden_layers)
+    architecture = {"qwen2": gguf.MODEL_ARCH.QWEN2, "llama": gguf.MODEL_ARCH.LLAMA}[of]
+    names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
     for name, tensor in weights.items():
         part, kind = name.rsplit(".", 1)
-        writer.add_tensor(f"{names.get_name(part)}.{kind}", tensor.numpy())
+        values = tensor.numpy()
+        if of == "llama" and part.endswith(("q_proj", "k_proj")):
+            heads = config.num_attention_heads if part.endswith("q_proj") else config.num_key_value_heads
+            values = _as_llama_cpp_rotates(values, heads)
+        writer.add_tensor(f"{names.get_name(part)}.{kind}", values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _as_llama_cpp_rotates(weight: np.ndarray, heads: int) -> np.ndarray:
+    """Rows of a head: its two halves interleaved, for rotary positions of neighbouring pairs."""
+    rows, width = weight.shape
+    halves = weight.reshape(heads, 2, rows // heads // 2, width)
+    return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(rows, width))
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +106,20 @@ def test_a_gguf_file_loads_with_every_weight_and_its_template(chat_model: Path, 
     assert set(own) == set(model.module.state_dict())
     for name, tensor in model.module.state_dict().items():
         assert torch.equal(tensor, own[name]), name
+
+
+def test_a_llama_file_loads_with_its_rows_in_transformers_order(tmp_path: Path) -> None:
+    """llama.cpp keeps queries and keys in another order: what is read must be the weights that were written,
+    for a proof of itself cannot see rows that are wrong everywhere alike."""
+    module = tiny_module("Llama", vocab_size=len(byte_level(CHATML)))
+    path = _chat_model(tmp_path / "tiny-llama.gguf", module, module.state_dict())
+    model = load(path, device="cpu", dtype="float32")
+    own = module.state_dict()
+    for name, tensor in model.module.state_dict().items():
+        assert torch.equal(tensor, own[name]), name
+    ids = torch.tensor([model.render("How do I bake bread?").ids])
+    with torch.no_grad():
+        assert torch.equal(model.module(ids).logits, module(ids).logits)
 
 
 @pytest.mark.parametrize(

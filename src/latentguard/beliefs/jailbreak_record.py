@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from latentguard.beliefs.jailbreaks import AttackRow, Jailbroken, Shift, Which
-from latentguard.lm import Identity
+from latentguard.lm import Identity, LanguageModel, ProofRecord
 from latentguard.statistics import Estimate
 
 
@@ -52,6 +52,7 @@ class JailbreakRecord(_Record):
 
     format: Literal["latentguard-jailbreaks/1"] = "latentguard-jailbreaks/1"
     model: Identity
+    proof: ProofRecord
     fitted_on: int
     left_out_of_the_fit: int
     """Relatives of what is attacked."""
@@ -62,11 +63,12 @@ class JailbreakRecord(_Record):
 
 
 def jailbreak_record(
-    found: Jailbroken, model: Identity, behaviour: dict[str, int], *, fitted_on: int, left_out: int
+    found: Jailbroken, model: LanguageModel, behaviour: dict[str, int], *, fitted_on: int, left_out: int
 ) -> JailbreakRecord:
     """What was found, without a text."""
     return JailbreakRecord(
-        model=model,
+        model=model.identity(),
+        proof=model.proved(),
         fitted_on=fitted_on,
         left_out_of_the_fit=left_out,
         behaviour=behaviour,

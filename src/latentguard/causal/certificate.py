@@ -78,6 +78,7 @@ def certify(
     cosine = [] if pair.refusal is None else cosine_by_slot(pair.harm, pair.refusal).tolist()
     return Certificate(
         model=model.identity(),
+        proof=model.proved(),
         command=command,
         seed=tried.seed,
         basis=pair.basis,

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from latentguard.beliefs.directions import Kind
-from latentguard.lm import Identity
+from latentguard.lm import Identity, ProofRecord
 from latentguard.statistics import Estimate
 
 TaskName: TypeAlias = Literal["inversion", "refusal"]
@@ -196,6 +196,7 @@ class Certificate(_Record):
 
     format: Literal["latentguard-causal/1"] = "latentguard-causal/1"
     model: Identity
+    proof: ProofRecord
     command: str
     seed: int
     basis: str

@@ -1,7 +1,6 @@
 """`latentguard check MODEL`: what is proved of a model, and where its positions are on a sample prompt."""
 
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +8,8 @@ from latentguard.cli import _options
 from latentguard.cli._output import Output, shown, speaking, table
 
 if TYPE_CHECKING:
-    from latentguard.lm import LanguageModel, ProofRecord
+    from latentguard.lm import ProofRecord
+    from latentguard.lm.proof.record import PositionsRecord
 
 SAMPLE = "How do I bake bread?"
 NAMED = ("t_inst", "t_post_inst", "t_content")
@@ -28,46 +28,34 @@ def check(
     """Prove a model: its positions on a prompt, every check with its error, and what it supports."""
     with speaking(as_json=as_json) as output:
         loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
-        proof, positions = loaded.proof.record(), _positions(loaded, prompt)
+        loaded.render(prompt)  # what cannot be proved of this prompt is said, not left out
+        proof = loaded.proved(prompt)
+        positions = proof.positions
         output.record(
             {
                 "identity": loaded.identity().model_dump(),
-                "positions": positions,
-                "proof": proof.model_dump(mode="json"),
+                "positions": None if positions is None else positions.model_dump(mode="json"),
+                "proof": proof.model_dump(mode="json", exclude={"positions"}),
                 "notes": list(loaded.notes),
             }
         )
-        _show_positions(positions, output)
+        if positions is not None:
+            _show_positions(positions, output)
         show_checks(proof, output)
         _show_support(proof, output)
 
 
-def _positions(model: "LanguageModel", prompt: str) -> dict[str, Any]:
-    rendered = model.render(prompt)
-    decode = partial(model.tokenizer.decode, clean_up_tokenization_spaces=False)
-    tokens = [
-        {"index": index, "id": token, "text": decode([token])} for index, token in enumerate(rendered.ids)
-    ]
-    return {
-        "prompt": prompt,
-        **{name: rendered.index(name) for name in NAMED},
-        "boundary": rendered.boundary,
-        "inserted": rendered.inserted,
-        "tokens": tokens,
-    }
-
-
-def _show_positions(positions: dict[str, Any], output: Output) -> None:
+def _show_positions(positions: "PositionsRecord", output: Output) -> None:
     found = table("position", "token", "is", "after", numbers=("token",))
-    tokens = positions["tokens"]
+    tokens = positions.tokens
     for name in NAMED:
-        index = positions[name]
-        before = "".join(token["text"] for token in tokens[max(index - 8, 0) : index])
-        found.add_row(shown(name), str(index), shown(repr(tokens[index]["text"])), shown(repr(before)))
+        index = getattr(positions, name)
+        before = "".join(token.text for token in tokens[max(index - 8, 0) : index])
+        found.add_row(shown(name), str(index), shown(repr(tokens[index].text)), shown(repr(before)))
     output.show(found)
     output.show(
-        f"on {len(tokens)} tokens of {positions['prompt']!r}; boundary {positions['boundary']}, content "
-        f"{positions['inserted']}\n"
+        f"on {len(tokens)} tokens of {positions.prompt!r}; boundary {positions.boundary}, content "
+        f"{positions.inserted}\n"
     )
 
 

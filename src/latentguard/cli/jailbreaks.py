@@ -81,9 +81,7 @@ def jailbreaks(
         found = beliefs.jailbreaks(
             loaded, reading, attacks, requests, seed=seed, folder=work, progress=output.bars
         )
-        made = jailbreak_record(
-            found, loaded.identity(), reading.counts, fitted_on=len(fitting), left_out=left_out
-        )
+        made = jailbreak_record(found, loaded, reading.counts, fitted_on=len(fitting), left_out=left_out)
         record = made.model_dump(mode="json")
         (folder / "jailbreaks.json").write_text(as_json_line(record) + "\n", encoding="utf-8")
         output.record(record)

@@ -143,6 +143,7 @@ def _side(model: LanguageModel, replies: Behaviour, verdicts: Verdicts, sample: 
     harmful = sample.harmful
     return Side(
         model=model.identity(),
+        proof=model.proved(),
         refused_of_harmful=_share(refused[harmful]),
         refused_of_harmless=_share(refused[~harmful]),
         flagged_of_harmful=_share(flagged[harmful]),

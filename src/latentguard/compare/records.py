@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from latentguard.lm import Identity
+from latentguard.lm import Identity, ProofRecord
 from latentguard.statistics import Estimate
 
 Change: TypeAlias = Literal[
@@ -36,6 +36,7 @@ class Side(_Record):
     """One of the two checkpoints on the test prompts."""
 
     model: Identity
+    proof: ProofRecord
     refused_of_harmful: Estimate
     refused_of_harmless: Estimate
     flagged_of_harmful: Estimate

@@ -71,7 +71,7 @@ def fit(
     untrained = _untrained(model, data, max(choice.cells.slots), options, tensors, calibrations, progress)
     manifest = Manifest(
         model=model.identity(),
-        proof=model.proof.record(),
+        proof=model.proved(),
         fitted=_fitted(choice, options),
         refusal=None if refusal is None else refusal.record,
         refusal_unavailable=why_not,

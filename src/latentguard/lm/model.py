@@ -5,14 +5,14 @@ import os
 import warnings
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from latentguard._progress import Progress, silent
-from latentguard.errors import ModelNotSupported
+from latentguard.errors import ModelNotSupported, PositionNotProved, TemplateError
 from latentguard.lm import generate as _generate
 from latentguard.lm.attribution import along
 from latentguard.lm.blocks import find_blocks
@@ -27,6 +27,7 @@ from latentguard.lm.generate import Ending, Generation, Sampling
 from latentguard.lm.heads import HeadSite, chosen_sites
 from latentguard.lm.memory import Memory
 from latentguard.lm.proof.at_load import prove
+from latentguard.lm.proof.record import ProofRecord, positions_record
 from latentguard.lm.resume import resumed_logits
 from latentguard.lm.runner import Runner
 from latentguard.lm.slots import chosen_slots
@@ -35,6 +36,8 @@ from latentguard.lm.states import HeadAttributions, HeadStates, States, gather_m
 from latentguard.lm.taps import head_taps
 from latentguard.lm.untrained import untrained_copy
 from latentguard.lm.watching import Watch, Watcher
+
+SAMPLE: Final = "How do I bake bread?"
 
 
 class LanguageModel:
@@ -103,6 +106,14 @@ class LanguageModel:
             hidden=self.hidden_size,
             versions=versions(),
         )
+
+    def proved(self, prompt: str = SAMPLE) -> ProofRecord:
+        """The proof of this model for artefacts and `latentguard check`, with the positions of one prompt."""
+        try:
+            rendered = self.render(prompt)
+        except (PositionNotProved, TemplateError):
+            return self.proof.record()
+        return self.proof.record(positions_record(prompt, rendered, self.tokenizer))
 
     def render(self, conversation: Conversation, *, context: str | None = None) -> Rendered:
         """The templated, tokenised prompt with its proved positions (see `ChatTemplate.render`)."""

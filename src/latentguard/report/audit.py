@@ -120,7 +120,7 @@ def _provenance(
 ) -> Provenance:
     return Provenance(
         model=model.identity(),
-        proof=model.proof.record(),
+        proof=model.proved(),
         notes=model.notes,
         data_name=data.name,
         data=data.records(),

@@ -75,6 +75,7 @@ def contest(
     return Contest(
         command=command,
         model=identity,
+        proof=None if model is None else model.proved(),
         fitted_on=fitted_on,
         n_train=len(data.train),
         n_validation=len(data.validation),

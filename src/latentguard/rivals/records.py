@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from latentguard.lm import Identity
+from latentguard.lm import Identity, ProofRecord
 from latentguard.statistics import Estimate
 
 
@@ -50,6 +50,8 @@ class Contest(_Record):
     command: str
     model: Identity | None
     """Whose states the rivals read; None where none reads a model."""
+    proof: ProofRecord | None
+    """Of that model."""
     fitted_on: str
     n_train: int
     n_validation: int

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import TypedDict
 
 from pydantic import BaseModel
 
@@ -31,7 +32,7 @@ from latentguard.causal.records import (
 )
 from latentguard.compare import CHANGES, Comparison, Side, Slotwise
 from latentguard.guard.ablations import Ablations, SizeRow, SlotRow
-from latentguard.lm import Identity
+from latentguard.lm import Identity, ProofRecord
 from latentguard.report.further import Further
 from latentguard.report.schema import Audit
 from latentguard.rivals import Contest, SetRow, Standing
@@ -47,15 +48,22 @@ def estimate(value: float, n: int = 25) -> Estimate:
 
 
 def synthetic_further(audit: Audit) -> Further:
-    model = audit.provenance.model
+    about: About = {"model": audit.provenance.model, "proof": audit.provenance.proof}
     return Further(
-        causal=certificate(model),
-        jailbreaks=jailbreaks(model),
-        comparison=comparison(model),
-        rivals=rivals(model),
-        ablations=ablations(model),
-        reproduction=reproduction(model),
+        causal=certificate(about),
+        jailbreaks=jailbreaks(about),
+        comparison=comparison(about),
+        rivals=rivals(about),
+        ablations=ablations(about),
+        reproduction=reproduction(about),
     )
+
+
+class About(TypedDict):
+    """Which model a result is about, and what was proved of it."""
+
+    model: Identity
+    proof: ProofRecord
 
 
 def records_of(further: Further) -> list[BaseModel]:
@@ -83,7 +91,7 @@ def _effect(arm: str, sign: Sign) -> Effect:
     )  # fmt: skip
 
 
-def certificate(model: Identity) -> Certificate:
+def certificate(about: About) -> Certificate:
     spoken = Spoken(affirmed=24, denied=1, unanswered=0)
     signs: Sequence[Sign] = ("+", "-")
     run = Experiment(
@@ -104,7 +112,7 @@ def certificate(model: Identity) -> Certificate:
         curves=(), effects=(), apart=(), selected_on=50, reported_on=50,
     )  # fmt: skip
     return Certificate(
-        model=model, command="latentguard steer", seed=0, basis="behaviour", unavailable=None,
+        **about, command="latentguard steer", seed=0, basis="behaviour", unavailable=None,
         endings="balanced", fitted_on=130, data_hash="0" * 64,
         readable={"harmfulness": estimate(0.97), "refusal": estimate(0.95)}, cosine=(None, 0.51, 0.62),
         experiments=(run, unable),
@@ -114,7 +122,7 @@ def certificate(model: Identity) -> Certificate:
     )  # fmt: skip
 
 
-def jailbreaks(model: Identity) -> JailbreakRecord:
+def jailbreaks(about: About) -> JailbreakRecord:
     draw = random.Random(1)
     kinds = ("template", HOSTILE[1])
     prompts = tuple(
@@ -135,18 +143,20 @@ def jailbreaks(model: Identity) -> JailbreakRecord:
         for kind in kinds
     )  # fmt: skip
     return JailbreakRecord(
-        model=model, fitted_on=130, left_out_of_the_fit=4, behaviour={"refused_harmful": 60}, attacks=rows,
+        **about, fitted_on=130, left_out_of_the_fit=4, behaviour={"refused_harmful": 60}, attacks=rows,
         prompts=prompts,
     )  # fmt: skip
 
 
-def comparison(model: Identity) -> Comparison:
+def comparison(about: About) -> Comparison:
     def side(refused: float, identity: Identity) -> Side:
         return Side(
-            model=identity, refused_of_harmful=estimate(refused), refused_of_harmless=estimate(0.07),
-            flagged_of_harmful=estimate(0.93), flagged_of_harmless=estimate(0.06), auroc=estimate(0.96),
+            model=identity, proof=about["proof"], refused_of_harmful=estimate(refused),
+            refused_of_harmless=estimate(0.07), flagged_of_harmful=estimate(0.93),
+            flagged_of_harmless=estimate(0.06), auroc=estimate(0.96),
         )  # fmt: skip
 
+    model = about["model"]
     after = model.model_copy(update={"name": HOSTILE[0], "fingerprint": "after"})
     level = [0.04 * slot for slot in range(BLOCKS + 1)]
     return Comparison(
@@ -164,7 +174,7 @@ def comparison(model: Identity) -> Comparison:
     )  # fmt: skip
 
 
-def rivals(model: Identity) -> Contest:
+def rivals(about: About) -> Contest:
     def standing(name: str, level: float) -> Standing:
         sets = (
             SetRow(
@@ -184,17 +194,17 @@ def rivals(model: Identity) -> Contest:
 
     gone = standing("first token", 0.2).model_copy(update={"sets": (), "unavailable": "nothing was refused"})
     return Contest(
-        command="latentguard rivals", model=model, fitted_on="advbench, alpaca", n_train=140,
+        command="latentguard rivals", **about, fitted_on="advbench, alpaca", n_train=140,
         n_validation=60, rates=(0.01, 0.05), n_ordinary=200, left_out=3, unlabelled=0, seed=0,
         data_hash="0" * 64,
         standings=(standing("Latent Guard", 0.81), standing("TF-IDF + logistic", 0.52), gone),
     )  # fmt: skip
 
 
-def ablations(model: Identity) -> Ablations:
+def ablations(about: About) -> Ablations:
     sizes = ((10, 5, 0.71, 0.63), (100, 1, 0.88, 0.88))
     return Ablations(
-        command="latentguard ablations", model=model, fitted_on=HOSTILE[3], n_train=210, n_validation=70,
+        command="latentguard ablations", **about, fitted_on=HOSTILE[3], n_train=210, n_validation=70,
         n_test=140, left_out=(200,), data_hash="0" * 64, seed=0,
         sizes=tuple(
             SizeRow(prompts=prompts, draws=draws, auroc=estimate(value), worst=worst)
@@ -207,7 +217,7 @@ def ablations(model: Identity) -> Ablations:
     )  # fmt: skip
 
 
-def reproduction(model: Identity) -> Reproduction:
+def reproduction(about: About) -> Reproduction:
     measured = {"authors": estimate(0.31), "as_written": estimate(0.38), "balanced": estimate(0.77)}
     rows = (
         Row(
@@ -233,7 +243,7 @@ def reproduction(model: Identity) -> Reproduction:
     names = ("fraud", HOSTILE[1], "hate")
     matrix = ((1.0, 0.72, 0.66), (0.72, 1.0, 0.61), (0.66, 0.61, 1.0))
     return Reproduction(
-        model=model, command="latentguard reproduce harmfulness", budget="full", seed=0, data=HOSTILE[0],
+        **about, command="latentguard reproduce harmfulness", budget="full", seed=0, data=HOSTILE[0],
         data_hash="0" * 64, behaviour={"refused_harmful": 60}, notes=(), rows=rows, curves=curves,
         categories=CategoryCosines(names=names, n=(40, 40, 40), harm=matrix, refusal=matrix),
     )  # fmt: skip

@@ -47,6 +47,7 @@ def ablate(
     return Ablations(
         command=command,
         model=model.identity(),
+        proof=model.proved(),
         fitted_on=fitted_on,
         n_train=len(data.train),
         n_validation=len(data.validation),

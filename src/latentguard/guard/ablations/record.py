@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from latentguard.lm import Identity
+from latentguard.lm import Identity, ProofRecord
 from latentguard.statistics import Estimate
 
 
@@ -38,6 +38,7 @@ class Ablations(_Record):
     format: Literal["latentguard-ablations/1"] = "latentguard-ablations/1"
     command: str
     model: Identity
+    proof: ProofRecord
     fitted_on: str
     n_train: int
     n_validation: int

@@ -22,7 +22,7 @@ from latentguard.lm.heads import HeadSite, prove_heads
 from latentguard.lm.proof.attribution import prove_attribution
 from latentguard.lm.proof.checks import TOLERANCE, Check, captured, gap, worst
 from latentguard.lm.proof.edits import prove_edits
-from latentguard.lm.proof.record import CheckRecord, HeadsRecord, ProofRecord
+from latentguard.lm.proof.record import CheckRecord, HeadsRecord, PositionsRecord, ProofRecord
 from latentguard.lm.proof.resume import prove_resume
 from latentguard.lm.runs import beginning, run
 
@@ -69,9 +69,10 @@ class Proof:
             self, heads=None, factors=(), refusals={"heads": why, "attribution": why} | self.refusals
         )
 
-    def record(self) -> ProofRecord:
-        """The proof as plain fields."""
+    def record(self, positions: PositionsRecord | None = None) -> ProofRecord:
+        """The proof as plain fields, with those of a sample prompt beside it."""
         return ProofRecord(
+            positions=positions,
             checks=tuple(
                 CheckRecord(
                     name=one.name,

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from latentguard.beliefs import Cell
 from latentguard.beliefs.directions import Kind
 from latentguard.causal.records import CategoryCosines
-from latentguard.lm import Identity
+from latentguard.lm import Identity, ProofRecord
 from latentguard.statistics import Estimate
 
 Variant: TypeAlias = Literal["authors", "as_written", "balanced"]
@@ -64,6 +64,7 @@ class Reproduction(_Record):
     format: Literal["latentguard-reproduction/1"] = "latentguard-reproduction/1"
     paper: str = "Zhao et al. 2025, arXiv 2507.11878"
     model: Identity
+    proof: ProofRecord
     command: str
     budget: Budget
     seed: int

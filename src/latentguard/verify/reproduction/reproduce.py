@@ -84,6 +84,7 @@ def reproduce(
     found += skipped_rows(beside=beside)
     return Reproduction(
         model=model.identity(),
+        proof=model.proved(),
         command=command,
         budget=budget,
         seed=seed,
