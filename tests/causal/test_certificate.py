@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from latentguard.causal import Certificate, Effort, Trial, certify, default_trial, plan
+from latentguard.causal import Beside, Certificate, Effort, Trial, certify, default_trial, plan
 from latentguard.data import QUESTIONS
 from latentguard.lm import LanguageModel
 from latentguard.lm.blocks import stream_of
@@ -125,6 +125,30 @@ def test_other_questions_positions_and_the_template_are_measured_on_request(
     assert {one.position: one.turned.value for one in found.positions}["t_inst"] == 1.0
     assert (found.template.whole.value, found.template.cut.value) == (1.0, 0.0)
     assert found.verdicts[0].said == "causal", "the first question asked is the one that it goes by"
+
+
+def test_what_cannot_be_measured_stands_with_its_reason(organism: LanguageModel, trial: Trial):
+    """Harmful requests alone are asked about as harmless ones: nothing is answered “No”."""
+    never = tuple(
+        replace(one, prompt=replace(one.prompt, label="harmless")) for one in trial.report_items[:5]
+    )
+    items = tuple(one for one in trial.report_items if one.prompt.label == "harmful")
+    turned = replace(trial, select_items=(*items, *never), report_items=(*items, *never))
+    found = certify(organism, turned, tasks=("inversion",), effort=EFFORT, positions=True)
+    assert not found.experiments[0].competence.competent
+    assert found.positions == ()
+    assert found.skipped["positions"].startswith("inconclusive: ")
+
+
+def test_the_plan_grows_by_what_is_asked_beside(organism: LanguageModel, trial: Trial):
+    def tokens(beside: Beside) -> float:
+        return plan(organism, trial, tasks=("inversion",), effort=EFFORT, beside=beside).tokens
+
+    alone = tokens(Beside())
+    wanted = (Beside(wordings=1), Beside(positions=True), Beside(template=True))
+    more = [tokens(one) - alone for one in wanted]
+    assert min(more) > 0
+    assert tokens(Beside(1, True, True)) - alone == pytest.approx(sum(more))
 
 
 def test_whole_replies_are_judged_at_the_blocks_asked_for(organism: LanguageModel, trial: Trial):

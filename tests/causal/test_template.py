@@ -6,7 +6,7 @@ import pytest
 
 from latentguard import organism as planted
 from latentguard.causal.template import template_ablation, without_post_instruction
-from latentguard.errors import PositionNotProved
+from latentguard.errors import PositionNotProved, TooFewPrompts
 from latentguard.lm import LanguageModel
 
 
@@ -29,3 +29,19 @@ def test_the_organism_refuses_by_its_template(organism: LanguageModel):
     found = template_ablation(organism, prompts)
     assert (found.whole.value, found.cut.value, found.removed) == (1.0, 0.0, 5)
     assert found.whole.n == found.cut.n == 10
+
+
+def test_requests_that_cannot_be_cut_are_left_out_and_counted(organism: LanguageModel, monkeypatch):
+    prompts = planted.sample_prompts("harmful", 3, seed=2)
+    render = type(organism).render
+    merged = prompts[0].text
+
+    def rendered(model: LanguageModel, messages, **keywords):
+        found = render(model, messages, **keywords)
+        return replace(found, boundary="merged") if merged in found.text else found
+
+    monkeypatch.setattr(type(organism), "render", rendered)
+    found = template_ablation(organism, prompts)
+    assert (found.whole.n, found.cut.n, found.left_out) == (2, 2, 1)
+    with pytest.raises(TooFewPrompts, match="holds a part of the template"):
+        template_ablation(organism, prompts[:1])

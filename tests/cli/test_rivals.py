@@ -74,3 +74,10 @@ def test_too_few_ordinary_prompts_for_the_rate_leave_nothing_behind(latentguard,
     assert call.code == 2
     assert "100 ordinary harmless prompts at least; there are 25" in call.err
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_dry_run_of_words_alone_says_that_no_model_is_loaded(latentguard, files):
+    call = latentguard("rivals", "--words-only", *options(files), "--rates", "0.05", "--dry-run")
+    assert call.code == 0, call.err
+    assert "No model is loaded" in call.out
+    assert list(Path.cwd().iterdir()) == []

@@ -79,3 +79,10 @@ def test_too_few_prompts_are_refused_with_their_files(latentguard, tmp_path: Pat
     assert call.code == 2
     assert "TooFewPrompts" in call.err
     assert "harmful.jsonl: 1 harmful, 0 harmless" in call.err
+
+
+def test_the_organism_is_asked_its_own_questions_and_no_other(latentguard):
+    call = latentguard("steer", "--question", "wrongdoing", "--out", "c")
+    assert call.code == 2
+    assert "the four questions that it was trained on" in call.err
+    assert list(Path.cwd().iterdir()) == []

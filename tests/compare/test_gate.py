@@ -12,6 +12,7 @@ def comparison(organism) -> Comparison:
     nothing = Estimate(value=None, n=0)
     side = Side(
         model=organism.identity(),
+        proof=organism.proved(),
         refused_of_harmful=nothing,
         refused_of_harmless=nothing,
         flagged_of_harmful=nothing,
@@ -63,5 +64,5 @@ def test_what_could_not_be_measured_fails(comparison: Comparison):
     "text", ["", "belief_drop", "belief_drop=0.1", "accuracy>0", "belief_drop.mean>0", "belief_drop>x"]
 )
 def test_anything_else_is_refused_with_what_may_be_said(text: str):
-    with pytest.raises(BadData, match="Changes: belief_drop, refusal_drop"):
+    with pytest.raises(BadData, match="Changes: belief_drop, acceptance_rise"):
         Condition.of(text)

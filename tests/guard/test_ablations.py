@@ -19,8 +19,10 @@ def runs_of(model: LanguageModel) -> Generator[list[None]]:
     """Grows by one whenever block 0 runs."""
     ran: list[None] = []
     hook = model.blocks.layers[0].register_forward_pre_hook(lambda *_: ran.append(None))
-    yield ran
-    hook.remove()
+    try:
+        yield ran
+    finally:
+        hook.remove()
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,14 @@ def test_matched_pairs_are_drawn_whole_and_as_many_of_each_class(data):
         for verb, label in (("smash", "harmful"), ("paint", "harmless"))
     ]
     whole = drawn(pairs, 10, seed=0)
+    wrapped = [
+        Prompt.of(f"please {word} {one.text}", label=one.label, base_id=one.base_id)
+        for one in pairs[:20]
+        for word in ("kindly", "quickly", "surely")
+    ]
+    spread = drawn(wrapped, 10, seed=0)
+    assert len({one.base_id for one in spread if one.label == "harmful"}) == 10, "of each request one first"
+    assert len({one.text for one in drawn(wrapped, 30, seed=0)}) == 60
     assert {one.base_id for one in whole if one.label == "harmful"} == {
         one.base_id for one in whole if one.label == "harmless"
     }

@@ -12,12 +12,14 @@ from latentguard.causal.experiment import Effort, experiment
 from latentguard.causal.pair import Pair, classes, direction_pair, fit_pair
 from latentguard.causal.plan import Beside, plan
 from latentguard.causal.records import (
+    Apart,
     Certificate,
     Competence,
     Controls,
     Curve,
     Effect,
     Experiment,
+    PositionEffect,
     Price,
     Spoken,
     TaskName,
@@ -30,6 +32,7 @@ from latentguard.causal.trial import Trial, default_trial
 
 __all__ = [
     "Answers",
+    "Apart",
     "Arm",
     "Attempt",
     "Beside",
@@ -45,6 +48,7 @@ __all__ = [
     "Half",
     "Outcomes",
     "Pair",
+    "PositionEffect",
     "Price",
     "Spoken",
     "Task",

@@ -64,7 +64,7 @@ def certify(
     texts = [model.render(one.messages) for one in trial.report if one.label == "harmless"][:TEXTS]
     run = partial(_run, model, trial, pair, behaviour, texts, effort=tried, folder=folder, progress=progress)
     skipped: dict[str, str] = {}
-    runs = [_tried(task, skipped, partial(run, task)) for task in tasks]
+    runs = [_tried(task, skipped, partial(run, task)) if task == "refusal" else run(task) for task in tasks]
     runs += [run("inversion", question=one) for one in wordings]
     experiments = tuple(found for found in runs if found is not None)
     refusable = [one for one in trial.report if one.label == "harmful"]

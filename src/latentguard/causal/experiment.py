@@ -177,7 +177,8 @@ def _reported(
     for more, less in ((HARM, REFUSAL), (HARM_ALONE, REFUSAL_ALONE)):
         if more in by_name and less in by_name:
             there = by_name[more].place
-            chosen = f"where {HARM} turns most"
+            at_harm = (there.block, there.scale) == (by_name[HARM].place.block, by_name[HARM].place.scale)
+            chosen = f"where {HARM if at_harm else more} turns most"
             rival = Tried.at(Place(by_name[less].place.arm, there.block, there.scale, chosen))
             rivals.append((by_name[more], rival))
             tried.append(rival)

@@ -107,10 +107,9 @@ def _count_positions(
         _rendered(model, [one for one in items if one.prompt.label == "harmless"])
         for items in (trial.select_items, trial.report_items)
     )
-    resumed = _resumed(model.n_blocks, effort)
-    blocks = model.n_blocks if effort.blocks is None else len(effort.blocks)
-    tally.run(select, (BEFORE + 1 + suffix) * (1 + blocks * resumed))
-    tally.run(report, (BEFORE + 1 + suffix) * (1 + (1 + RANDOM) * resumed))
+    places = BEFORE + 1 + suffix
+    tally.run(select, places * (1 + sweep_cost(model.n_blocks, effort)))
+    tally.run(report, places * (1 + (1 + RANDOM) * _resumed(model.n_blocks, effort)))
 
 
 def selecting(n_blocks: int, effort: Effort) -> float:
@@ -128,6 +127,12 @@ def reporting(n_blocks: int, effort: Effort) -> float:
     controls = CONTROLLED * (effort.random + 2 * effort.shuffled)
     placed = 1 + (ARMS + RIVALS + controls) * _resumed(n_blocks, effort)
     return placed + (selecting(n_blocks, effort) if effort.full else 0.0)
+
+
+def sweep_cost(n_blocks: int, effort: Effort) -> float:
+    """Forward passes of one prompt and direction at every block that is tried."""
+    blocks = n_blocks if effort.blocks is None else len(effort.blocks)
+    return blocks * _resumed(n_blocks, effort)
 
 
 def _resumed(n_blocks: int, effort: Effort) -> float:

@@ -43,10 +43,10 @@ def by_position(
     that leaves a class empty, and as `positions`.
     """
     model = sweeper.model
-    groups = [
-        [variant for one in prompts for variant in _long_enough(model, with_endings([one], endings))]
-        for prompts in (positive, negative)
-    ]
+    variants = [[with_endings([one], endings) for one in prompts] for prompts in (positive, negative)]
+    long = [[some for some in of_class if _long_enough(model, some)] for of_class in variants]
+    left_out = sum(map(len, variants)) - sum(map(len, long))
+    groups = [[variant for some in of_class for variant in some] for of_class in long]
     if not all(groups):
         raise TooFewPrompts(
             f"no instruction of a class has {BEFORE + 1} tokens, which is how far the sweep reaches back."
@@ -81,6 +81,7 @@ def by_position(
                 block=place.block,
                 turned=effects.share(outcomes.turned(attempt, DENIED)),
                 random=controls_of(outcomes, attempt, controls, DENIED, seed=seed),
+                left_out=left_out,
             )
         )
     return found
@@ -103,10 +104,10 @@ def positions(prompts: Sequence[Rendered]) -> list[tuple[str, int]]:
     ]
 
 
-def _long_enough(model: LanguageModel, variants: Sequence[Prompt]) -> Sequence[Prompt]:
-    """All variants of one prompt, or none where the instruction of one of them is too short."""
+def _long_enough(model: LanguageModel, variants: Sequence[Prompt]) -> bool:
+    """Whether the instruction of every variant of one prompt reaches back so far."""
     rendered = (model.render(one.messages) for one in variants)
-    return variants if all(one.t_inst - BEFORE >= one.content[0] for one in rendered) else []
+    return all(one.t_inst - BEFORE >= one.content[0] for one in rendered)
 
 
 def _name(offset: int, *, last: bool) -> str:

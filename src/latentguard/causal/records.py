@@ -140,7 +140,7 @@ class Experiment(_Record):
     curves: tuple[Curve, ...]
     effects: tuple[Effect, ...]
     apart: tuple[Apart, ...]
-    """Harmfulness and refusal where v_harm turns most: as they are, and each without its part along the
+    """Harmfulness and refusal where harmfulness turns most: as they are, and each without its part along the
     other."""
     selected_on: int
     reported_on: int
@@ -160,6 +160,8 @@ class PositionEffect(_Record):
     """Share of harmless questions from "No" to an affirmation, by +v on the context at scale 1."""
     random: Controls | None = None
     """Directions as long, at the same block."""
+    left_out: int = 0
+    """Fitting prompts that are too short for the sweep."""
 
 
 class Ablation(_Record):
@@ -171,6 +173,8 @@ class Ablation(_Record):
     """Replies of nothing that could be judged; they count as no refusal."""
     removed: int
     """Tokens of the template that were cut off."""
+    left_out: int = 0
+    """Requests whose last token holds a part of the template, too: they cannot be cut."""
 
 
 class CategoryCosines(_Record):
@@ -216,5 +220,5 @@ class Certificate(_Record):
     template: Ablation | None = None
     """Of the harmful requests of the reported half."""
     skipped: dict[str, str] = {}
-    """What was asked for and not measured, and why: refusal, positions, template."""
+    """What was asked for and could not be measured, and why: refusal, positions, template."""
     verdicts: tuple[Verdict, ...]

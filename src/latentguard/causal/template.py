@@ -51,8 +51,8 @@ def template_ablation(
     cut = [without_post_instruction(one) for one in whole]
     refused: dict[str, int] = {}
     empty = 0
-    for name, rendered in (("whole", whole), ("cut", cut)):
-        replies = model.generate(rendered, max_new_tokens=REPLY_TOKENS, progress=progress)
+    for name, given in (("whole", whole), ("cut", cut)):
+        replies = model.generate(given, max_new_tokens=REPLY_TOKENS, progress=progress)
         judged = [judge(reply.text) for reply in replies]
         refused[name] = sum(one.refused and not one.empty for one in judged)
         empty = sum(one.empty for one in judged)
@@ -61,4 +61,5 @@ def template_ablation(
         cut=wilson(refused["cut"], len(cut)),
         empty_when_cut=empty,
         removed=len(whole[0].ids) - len(cut[0].ids),
+        left_out=len(prompts) - len(whole),
     )

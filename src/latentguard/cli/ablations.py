@@ -85,8 +85,8 @@ def ablations(
 
 def _show(found: "Ablations", output: Output) -> None:
     output.show(
-        f"Fitted on {found.fitted_on}: {found.n_train} prompts to fit, {found.n_validation} to choose and "
-        f"{found.n_test} to measure on."
+        f"On {found.fitted_on}: guards are drawn from {found.n_train + found.n_validation} prompts, slots "
+        f"fitted on {found.n_train} of them, all measured on {found.n_test} others."
     )
     sizes = table("prompts a class", "guards", "AUROC", "worst", numbers=("prompts a class", "guards"))
     for row in found.sizes:

@@ -27,20 +27,20 @@ def check(
 ) -> None:
     """Prove a model: its positions on a prompt, every check with its error, and what it supports."""
     with speaking(as_json=as_json) as output:
+        from latentguard.lm.proof.record import positions_record
+
         loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
-        loaded.render(prompt)  # what cannot be proved of this prompt is said, not left out
-        proof = loaded.proved(prompt)
-        positions = proof.positions
+        positions = positions_record(prompt, loaded.render(prompt), loaded.tokenizer)
+        proof = loaded.proof.record()
         output.record(
             {
                 "identity": loaded.identity().model_dump(),
-                "positions": None if positions is None else positions.model_dump(mode="json"),
+                "positions": positions.model_dump(mode="json"),
                 "proof": proof.model_dump(mode="json", exclude={"positions"}),
                 "notes": list(loaded.notes),
             }
         )
-        if positions is not None:
-            _show_positions(positions, output)
+        _show_positions(positions, output)
         show_checks(proof, output)
         _show_support(proof, output)
 

@@ -116,6 +116,7 @@ def _show(found: "Comparison", output: Output) -> None:
         sides.add_row(
             name, *(estimated(getattr(side, field), digits=3) for side in (found.before, found.after))
         )
+    sides.add_row("replies of nothing", str(found.before.empty), str(found.after.empty))
     output.show(sides)
     changes = table("change", "measured", "what it is")
     for name, value in found.changes.items():

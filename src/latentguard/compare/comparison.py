@@ -169,7 +169,7 @@ def _changes(
     known = turned[~turned.isnan()]
     return {
         "belief_drop": _paired(belief[0] - belief[1], harmful, sample),
-        "refusal_drop": _paired(accepted[1] - accepted[0], harmful, sample),
+        "acceptance_rise": _paired(accepted[1] - accepted[0], harmful, sample),
         "over_refusal_rise": _paired(refused[1] - refused[0], ~harmful, sample),
         "auroc_drop": estimate(_aurocs(sample, verdicts[0]) - _aurocs(sample, verdicts[1]), n=len(harmful)),
         "recall_drop": _paired(flagged[0] - flagged[1], harmful, sample),

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentguard._progress import Progress, silent
-from latentguard.errors import ModelNotSupported, PositionNotProved, TemplateError
+from latentguard.errors import ModelNotSupported, PositionNotProved, PromptTooLong, TemplateError
 from latentguard.lm import generate as _generate
 from latentguard.lm.attribution import along
 from latentguard.lm.blocks import find_blocks
@@ -111,7 +111,7 @@ class LanguageModel:
         """The proof of this model for artefacts and `latentguard check`, with the positions of one prompt."""
         try:
             rendered = self.render(prompt)
-        except (PositionNotProved, TemplateError):
+        except (PositionNotProved, PromptTooLong, TemplateError):
             return self.proof.record()
         return self.proof.record(positions_record(prompt, rendered, self.tokenizer))
 

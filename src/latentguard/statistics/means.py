@@ -11,6 +11,18 @@ from latentguard.statistics.metrics import resampled
 RESAMPLES = 2000
 
 
+def means(
+    values: Float[np.ndarray, "observation column"], groups: Sequence[str] | None = None, *, seed: int = 0
+) -> Float[np.ndarray, "3 column"]:
+    """Mean of every column, and the ends of its interval as `mean` draws it: the same draws for all."""
+    n = len(values)
+    names = np.arange(n) if groups is None else np.unique(np.array(groups), return_inverse=True)[1]
+    drawn = resampled(names, np.zeros(n, dtype=int), resamples=RESAMPLES, seed=seed).astype(float)
+    low, high = np.quantile(drawn @ values / drawn.sum(axis=1, keepdims=True), [0.025, 0.975], axis=0)
+    middle = values.mean(axis=0)
+    return np.stack([middle, np.minimum(low, middle), np.maximum(high, middle)])
+
+
 def mean(
     values: Float[np.ndarray, " observation"], groups: Sequence[str] | None = None, *, seed: int = 0
 ) -> Estimate:
@@ -21,9 +33,5 @@ def mean(
     n = len(values)
     if n == 0:
         return Estimate(value=None, n=0)
-    names = np.arange(n) if groups is None else np.unique(np.array(groups), return_inverse=True)[1]
-    drawn = resampled(names, np.zeros(n, dtype=int), resamples=RESAMPLES, seed=seed).astype(float)
-    total = drawn.sum(axis=1)
-    low, high = np.quantile(drawn @ values / total, [0.025, 0.975])
-    value = float(values.mean())
-    return Estimate(value=value, low=min(float(low), value), high=max(float(high), value), n=n)
+    value, low, high = means(values[:, None], groups, seed=seed)[:, 0].tolist()
+    return Estimate(value=value, low=low, high=high, n=n)

@@ -12,6 +12,7 @@ from latentguard.verify import reproduction
 from latentguard.verify.reproduction import Reproduction, material, reproduce
 from latentguard.verify.reproduction.claims import CLAIMS
 
+KEY = ("harmfulness", "refused_harmful")
 SMALL = material.Sizes(fitted=12, pooled=8, attacked=6, each=5, a_category=0)
 
 
@@ -51,6 +52,20 @@ def test_what_is_planted_is_measured_where_the_instrument_reads_t_inst(found):
     assert value["inversion.+v_refuse"]["balanced"] <= 0.25
     assert value["steer.v_refuse"]["balanced"] >= 0.80
     assert value["position.t_inst"]["balanced"] >= 0.80 > value["position.t_post_inst"]["balanced"]
+
+
+def test_every_cell_has_its_curve_by_slot_in_every_variant(found, organism):
+    harmful = {one.variant: one for one in found.curves if (one.belief, one.cell) == KEY}
+    assert set(harmful) == {"authors", "as_written", "balanced"}
+    for one in found.curves:
+        assert len(one.mean) == len(one.low) == len(one.high) == organism.n_slots
+        assert all(
+            low <= middle <= high for low, middle, high in zip(one.low, one.mean, one.high, strict=True)
+        )
+    row = next(row for row in found.rows if row.claim == "harmfulness.refused_harmful")
+    for variant, one in harmful.items():
+        over_slots = sum(one.mean[1:]) / organism.n_blocks
+        assert over_slots == pytest.approx(row.measured[variant].value, abs=1e-6)
 
 
 def test_two_tokens_before_the_end_of_the_instruction_nothing_is_planted(found):

@@ -4,8 +4,19 @@ The paper fits on a hundred prompts a class and all layers (Zhao et al. 2025, se
 """
 
 from latentguard.guard.ablations.ablate import ablate, plan
-from latentguard.guard.ablations.by_size import DRAWS, SIZES, by_size
+from latentguard.guard.ablations.by_size import DRAWS, FEWEST_PROMPTS, SIZES, by_size
 from latentguard.guard.ablations.by_slot import by_slot
 from latentguard.guard.ablations.record import Ablations, SizeRow, SlotRow
 
-__all__ = ["DRAWS", "SIZES", "Ablations", "SizeRow", "SlotRow", "ablate", "by_size", "by_slot", "plan"]
+__all__ = [
+    "DRAWS",
+    "FEWEST_PROMPTS",
+    "SIZES",
+    "Ablations",
+    "SizeRow",
+    "SlotRow",
+    "ablate",
+    "by_size",
+    "by_slot",
+    "plan",
+]

@@ -6,7 +6,7 @@ from pathlib import Path
 from latentguard._progress import Progress, silent
 from latentguard.data import LABELS, Prompt, Split, data_hash
 from latentguard.errors import TooFewPrompts
-from latentguard.guard.ablations.by_size import DRAWS, SIZES, by_size, possible_sizes
+from latentguard.guard.ablations.by_size import DRAWS, SIZES, all_draws, by_size
 from latentguard.guard.ablations.by_slot import by_slot
 from latentguard.guard.ablations.record import Ablations
 from latentguard.guard.captured import variants
@@ -36,7 +36,7 @@ def ablate(
     `BadData` for a text in both classes, and `ValueError` for a size below 7.
     """
     FittingData(tuple(data.train), tuple(data.validation))
-    possible = possible_sizes(data, sizes)
+    possible = all_draws(data, sizes, draws, seed=seed)
     test = [one for one in data.test if one.label is not None]
     if {one.label for one in test} != set(LABELS):
         raise TooFewPrompts(f"the {len(test)} test prompts lack a class, and both are measured on.")

@@ -11,6 +11,7 @@ from latentguard._progress import Progress, silent
 from latentguard.data import LABELS, Prompt, Split
 from latentguard.errors import TooFewPrompts
 from latentguard.guard.ablations.record import SizeRow
+from latentguard.guard.fitting_data import fitting_data
 from latentguard.guard.guard import Guard
 from latentguard.guard.relatives import request_numbers
 from latentguard.guard.sampling import RESAMPLES, Sample, estimate
@@ -39,60 +40,75 @@ def by_size(
     what their spread says of other prompts is then too little. Raises `TooFewPrompts` where no size is
     possible, `ValueError` for one below 7, of which 30 % make no two.
     """
-    possible = possible_sizes(data, sizes)
-    pool = [*data.train, *data.validation]
-    counts = [sum(one.label == label for one in pool) for label in LABELS]
+    taken = all_draws(data, sizes, draws, seed=seed)
+    guards = sum(map(len, taken.values()))
     test = [one for one in data.test if one.label is not None]
     sample = Sample.of(test, resamples=RESAMPLES, seed=seed)
-    numbers = [1 if counts == [size, size] else draws for size in possible]
     rows: list[SizeRow] = []
     with model.remembering():
-        for size, number in zip(possible, numbers, strict=True):
+        for size, prompts in taken.items():
             values: list[Float[np.ndarray, " resample"]] = []
-            for draw in range(number):
-                progress("fitting guards", sum(one.draws for one in rows) + draw, sum(numbers))
-                values.append(_aurocs(model, drawn(pool, size, seed=seed + draw), sample, test))
+            for fitting in prompts:
+                progress("fitting guards", sum(one.draws for one in rows) + len(values), guards)
+                values.append(_aurocs(model, fitting, sample, test))
             found = estimate(sample.over_copies(np.stack(values)), n=len(test))
-            worst = min(float(one[0]) for one in values)
-            rows.append(
-                SizeRow(prompts=size, draws=number, auroc=found, worst=worst if np.isfinite(worst) else None)
-            )
-    progress("fitting guards", sum(numbers), sum(numbers))
+            least = min(float(one[0]) for one in values)
+            worst = least if np.isfinite(least) else None
+            rows.append(SizeRow(prompts=size, draws=len(prompts), auroc=found, worst=worst))
+    progress("fitting guards", guards, guards)
     return rows
 
 
-def possible_sizes(data: Split, sizes: Sequence[int]) -> list[int]:
-    """Those of `sizes` that training and validation prompts are enough for. Raises as `by_size`."""
+def all_draws(data: Split, sizes: Sequence[int], draws: int, *, seed: int) -> dict[int, list[list[Prompt]]]:
+    """The prompts of every guard, by size; a size that takes all there are is drawn once. Raises as `by_size`
+    where one of them could not be fitted."""
     if not sizes or min(sizes) < FEWEST_PROMPTS:
         raise ValueError(
             f"a guard is fitted and chosen on {FEWEST_PROMPTS} prompts a class or more, not "
             f"{min(sizes, default=0)}"
         )
     pool = [*data.train, *data.validation]
-    most = min(sum(one.label == label for one in pool) for label in LABELS)
-    possible = [size for size in dict.fromkeys(sizes) if size <= most]
+    counts = [sum(one.label == label for one in pool) for label in LABELS]
+    possible = [size for size in dict.fromkeys(sizes) if size <= min(counts)]
     if not possible:
         raise TooFewPrompts(
-            f"the smallest of {', '.join(map(str, sizes))} prompts a class is more than the {most} there are."
+            f"the smallest of {', '.join(map(str, sizes))} prompts a class is more than the {min(counts)} "
+            "there are."
         )
-    return possible
+    found = {
+        size: [drawn(pool, size, seed=seed + draw) for draw in range(1 if counts == [size, size] else draws)]
+        for size in possible
+    }
+    for fitting in (one for of_size in found.values() for one in of_size):
+        fitting_data(*_by_class(fitting), None, seed=0)  # as Guard.fit splits them
+    return found
 
 
 def drawn(pool: Sequence[Prompt], size: int, *, seed: int) -> list[Prompt]:
-    """`size` prompts of each class, requests in random order and, where there is room, whole: both halves of
-    a matched pair."""
+    """`size` prompts of each class, requests in random order: of each request one prompt a class, both halves
+    of a matched pair, and further ones only when all requests have given one."""
     groups: dict[int, list[Prompt]] = {}
     for number, one in zip(request_numbers(pool), pool, strict=True):
         groups.setdefault(number, []).append(one)
     order = list(groups.values())
     random.Random(f"ablation {size} {seed}").shuffle(order)
+    rounds: dict[int, list[Prompt]] = {}
+    for group in order:
+        for label in LABELS:
+            for number, one in enumerate(one for one in group if one.label == label):
+                rounds.setdefault(number, []).append(one)
     taken: list[Prompt] = []
     left = dict.fromkeys(LABELS, size)
-    for one in (one for group in order for one in group):
+    for one in (one for number in sorted(rounds) for one in rounds[number]):
         if one.label is not None and left[one.label]:
             taken.append(one)
             left[one.label] -= 1
     return taken
+
+
+def _by_class(prompts: Sequence[Prompt]) -> tuple[list[Prompt], list[Prompt]]:
+    harmful, harmless = ([one for one in prompts if one.label == label] for label in LABELS)
+    return harmful, harmless
 
 
 def _aurocs(
@@ -100,7 +116,7 @@ def _aurocs(
 ) -> Float[np.ndarray, " resample"]:
     guard = Guard.fit(
         model,
-        *([one for one in fitting if one.label == label] for label in LABELS),
+        *_by_class(fitting),
         behaviour="skip",
         untrained_copies=0,
         permutations=0,

@@ -41,10 +41,12 @@ class Ablations(_Record):
     proof: ProofRecord
     fitted_on: str
     n_train: int
+    """Prompts that slots are fitted on; guards are drawn from these and the next, 30 % of each draw to choose
+    on."""
     n_validation: int
     n_test: int
     left_out: tuple[int, ...]
-    """Sizes asked for that the training prompts are too few for."""
+    """Sizes asked for that there are too few prompts for."""
     data_hash: str
     seed: int
     sizes: tuple[SizeRow, ...]

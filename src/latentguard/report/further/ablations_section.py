@@ -15,7 +15,7 @@ _COLOUR = "@accent"
 def ablations_section(found: Ablations) -> Section:
     """A table by size and a curve by slot."""
     sizes = Listing(
-        f"Fitted on {found.fitted_on}; {found.n_validation} prompts to choose, {found.n_test} to measure on",
+        f"Prompts of {found.fitted_on}; 30 % of each draw choose, {found.n_test} others are measured on",
         ("fitting prompts a class", "guards", "AUROC (mean)", "of the worst draw"),
         tuple(
             (str(one.prompts), str(one.draws), shown(one.auroc, 3), number(one.worst, 3))

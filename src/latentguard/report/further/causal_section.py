@@ -79,7 +79,7 @@ def causal_section(found: Certificate) -> Section:
             f"template behind "
             f"the instruction {shown(cut.cut)}."
         )
-    notes += [f"Not measured: {what}: {why}." for what, why in found.skipped.items()]
+    notes += [f"Not measured: {what}: {why.rstrip('.')}." for what, why in found.skipped.items()]
     return Section(
         key="causal",
         title="Do the beliefs move the model?",

@@ -31,6 +31,7 @@ def comparison_section(found: Comparison) -> Section:
             ("AUROC of the guard", "auroc"),
         )
     )
+    sides += (("replies of nothing", str(found.before.empty), str(found.after.empty)),)
     changes = tuple(
         (name.replace("_", " "), shown(value, 3), MEANING[name]) for name, value in found.changes.items()
     )

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from latentguard.beliefs import Behaviour
 from latentguard.beliefs.behaviour import CELLS
-from latentguard.statistics import Estimate, share
+from latentguard.statistics import Estimate, means, share
 from latentguard.verify.reproduction.readings import Read
 from latentguard.verify.reproduction.records import Beside, LayerCurve, Row, Variant
 from latentguard.verify.reproduction.row import FEWEST, row
@@ -62,18 +62,16 @@ def layer_curves(
             continue
         for variant, one in readings.items():
             for kind, scores in one.by_slot.items():
-                values = scores[of_cell]
-                centre = values.mean(axis=0)
-                half = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+                centre, low, high = means(scores[of_cell], one.requests_of(of_cell)).tolist()
                 found.append(
                     LayerCurve(
                         variant=variant,
                         belief=kind,
                         cell=cell,
-                        n=len(values),
-                        mean=tuple(centre.tolist()),
-                        low=tuple((centre - half).tolist()),
-                        high=tuple((centre + half).tolist()),
+                        n=int(of_cell.sum()),
+                        mean=tuple(centre),
+                        low=tuple(low),
+                        high=tuple(high),
                     )
                 )
     return found

@@ -54,7 +54,7 @@ class LayerCurve(_Record):
     mean: tuple[float, ...]
     """Slot by slot, slot 0 first."""
     low: tuple[float, ...]
-    """Ends of the 95 % interval, plus and minus 1.96 standard errors over prompts."""
+    """Ends of the 95 % interval; requests are resampled."""
     high: tuple[float, ...]
 
 

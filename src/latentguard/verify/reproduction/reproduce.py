@@ -1,11 +1,13 @@
 """Run every experiment that the data allow. What was measured is kept, and the same call goes on from it."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from latentguard._progress import Progress, silent
 from latentguard.beliefs import Behaviour, observe
+from latentguard.beliefs.jailbreaks import REPLY_TOKENS
 from latentguard.causal import Certificate, Effort, certify
 from latentguard.causal.categories import (
     CategoryDirections,
@@ -59,9 +61,13 @@ def reproduce(
     found: list[Row] = []
     with model.remembering(None if folder is None else folder / "states"):
         fitted = observe(model, long_enough(model, material.trial.fit), folder=folder, progress=progress)
-        measured = long_enough(model, [*material.pool, *material.attacked])
-        behaviour = observe(model, measured, folder=folder, progress=progress)
-        bases = observe(model, material.bases, folder=folder, progress=progress) if material.bases else None
+        pool, attacks = (long_enough(model, given) for given in (material.pool, material.attacked))
+        measured = [*pool, *attacks]
+        ask_long = partial(
+            observe, model, max_new_tokens=REPLY_TOKENS, folder=folder, progress=progress
+        )  # a template may open in its role, and refuse then
+        behaviour = _together(observe(model, pool, folder=folder, progress=progress), ask_long(attacks))
+        bases = ask_long(material.bases) if material.bases else None
         readings = read_all(model, fitted, measured, progress=progress)
         attacked = np.array([one.attack is not None for one in measured], dtype=bool)
         found += belief_rows(readings, behaviour, ~attacked, beside=beside)
@@ -96,6 +102,11 @@ def reproduce(
         curves=tuple(curves),
         categories=None if directions is None else directions.record(),
     )
+
+
+def _together(first: Behaviour, second: Behaviour) -> Behaviour:
+    longest = max(first.max_new_tokens, second.max_new_tokens)
+    return Behaviour((*first.prompts, *second.prompts), (*first.replies, *second.replies), longest)
 
 
 def _succeeded(behaviour: Behaviour, bases: Behaviour | None) -> np.ndarray:
@@ -151,11 +162,7 @@ def _categories(
         return None, material.missing["categories"]
     with model.remembering(None if folder is None else folder / "states"):
         of_category = observe(model, material.categories, folder=folder, progress=progress)
-        together = Behaviour(
-            prompts=(*of_category.prompts, *fitted.prompts),
-            replies=(*of_category.replies, *fitted.replies),
-            max_new_tokens=fitted.max_new_tokens,
-        )
+        together = _together(of_category, fitted)
         try:
             return category_directions(model, together, progress=progress), None
         except TooFewPrompts as error:
@@ -177,5 +184,7 @@ def _crossed(
     name = str(material.category_items[0].category)
     half = len(items) // 2
     sweeper = Sweeper(model, heard(model, QUESTION), folder, effort.at_once, progress)
-    found = cross_category(sweeper, directions, {name: (items[:half], items[half:])}, blocks=effort.blocks)
+    found = cross_category(
+        sweeper, directions, {name: (items[:half], items[half:])}, blocks=effort.blocks, seed=effort.seed
+    )
     return found[name], name
