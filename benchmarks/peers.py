@@ -46,6 +46,25 @@ def nnsight(model: LanguageModel) -> tuple[Read, int]:
     return read, 16
 
 
+def nnterp(model: LanguageModel) -> tuple[Read, int]:
+    """nnsight under one set of names: layers' inputs by number, in a trace that stops behind the last."""
+    import nnsight as peer
+    from nnterp import StandardizedTransformer
+
+    traced: Any = StandardizedTransformer(model.module, tokenizer=model.tokenizer, check_renaming=False)
+
+    def read(ids: Sequence[tuple[int, ...]], slots: Sequence[int]) -> Tensor:
+        wanted = [slot for slot in slots if slot < model.n_blocks]
+        with torch.no_grad(), traced.trace(padded(list(ids), model.device)) as tracer:
+            saved = peer.save([])
+            for slot in wanted:
+                saved.append(traced.layers_input[slot])
+            tracer.stop()
+        return torch.stack([last(one, ids) for one in saved], dim=1)
+
+    return read, 16
+
+
 def transformer_lens(model: LanguageModel) -> tuple[Read, int]:
     """`run_with_cache` of a bridge around the model, one prompt a call, of the streams alone."""
     from transformer_lens.model_bridge import TransformerBridge
@@ -93,7 +112,7 @@ def pyvene(model: LanguageModel) -> tuple[Read, int]:
     return read, 1
 
 
-PEERS = {"nnsight": nnsight, "transformer-lens": transformer_lens, "pyvene": pyvene}
+PEERS = {"nnsight": nnsight, "nnterp": nnterp, "transformer-lens": transformer_lens, "pyvene": pyvene}
 
 
 def main() -> None:

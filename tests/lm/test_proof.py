@@ -1,7 +1,5 @@
 """The load-time proof passes on real architectures and fails where something is not what it seems."""
 
-from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +12,7 @@ from latentguard.errors import ModelNotSupported
 from latentguard.lm import AddDirection, LanguageModel
 from latentguard.lm.blocks import LogitMap, find_blocks
 from latentguard.lm.capture import Reader
+from latentguard.lm.edits.scope import Scoped
 from latentguard.lm.proof.at_load import prove
 from tests.lm.templates import CHATML, byte_level
 from tests.lm.tiny import tiny, tiny_module
@@ -137,7 +136,10 @@ def test_a_shared_beginning_that_goes_wrong_is_not_shared(monkeypatch: pytest.Mo
 
 def test_edits_that_reach_other_tokens_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     applied = AddDirection.applied
-    everywhere = partial(replace, whole=True)
+
+    def everywhere(found: Scoped) -> Scoped:
+        return Scoped(tuple(range(found.width) for _ in found.columns), found.width, found.device)
+
     monkeypatch.setattr(
         AddDirection,
         "applied",

@@ -11,7 +11,7 @@ from latentguard.statistics.metrics import resampled
 RESAMPLES = 2000
 
 
-def means(
+def column_means(
     values: Float[np.ndarray, "observation column"], groups: Sequence[str] | None = None, *, seed: int = 0
 ) -> Float[np.ndarray, "3 column"]:
     """Mean of every column, and the ends of its interval as `mean` draws it: the same draws for all."""
@@ -33,5 +33,5 @@ def mean(
     n = len(values)
     if n == 0:
         return Estimate(value=None, n=0)
-    value, low, high = means(values[:, None], groups, seed=seed)[:, 0].tolist()
+    value, low, high = column_means(values[:, None], groups, seed=seed)[:, 0].tolist()
     return Estimate(value=value, low=low, high=high, n=n)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from latentguard.beliefs import Behaviour
 from latentguard.beliefs.behaviour import CELLS
-from latentguard.statistics import Estimate, means, share
+from latentguard.statistics import Estimate, column_means, share
 from latentguard.verify.reproduction.readings import Read
 from latentguard.verify.reproduction.records import Beside, LayerCurve, Row, Variant
 from latentguard.verify.reproduction.row import FEWEST, row
@@ -62,7 +62,7 @@ def layer_curves(
             continue
         for variant, one in readings.items():
             for kind, scores in one.by_slot.items():
-                centre, low, high = means(scores[of_cell], one.requests_of(of_cell)).tolist()
+                centre, low, high = column_means(scores[of_cell], one.requests_of(of_cell)).tolist()
                 found.append(
                     LayerCurve(
                         variant=variant,
