@@ -52,6 +52,12 @@ def test_a_model_whose_belief_is_wiped_out_is_told_from_it(
     assert found.changes["belief_drop"].low > 0.3
     assert found.changes["direction_turn"].value > 0.1
     assert found.before == same.before
+    harmful = found.beliefs[0]
+    apart = [one.low > other.high for one, other in zip(harmful.before, harmful.after, strict=True)]
+    assert sum(apart) > len(apart) / 2, "the curves' intervals tell them apart"
+    assert harmful.before == same.beliefs[0].before == same.beliefs[0].after
+    drop = sum(one.value - other.value for one, other in zip(harmful.before, harmful.after, strict=True))
+    assert drop / (len(harmful.before) - 1) == pytest.approx(found.changes["belief_drop"].value, abs=1e-6)
 
 
 def test_models_of_another_kind_are_not_compared(organism: LanguageModel, data: Split):

@@ -32,7 +32,7 @@ def comparison(organism) -> Comparison:
         after=side,
         changes=changes,
         moved={"accepted": 0, "refused": 0},
-        beliefs=(Slotwise(label="harmful", before=(0.0,), after=(0.0,)),),
+        beliefs=(Slotwise(label="harmful", before=(nothing,), after=(nothing,)),),
         v_harm_cosine=(None,),
         v_refuse_cosine=(),
         notes=(),

@@ -17,7 +17,7 @@ from latentguard.lm.budget import Budget
 from tests.lm.tiny import tiny
 
 DEPTH = 24
-BUDGET = 1024
+BUDGET = 512
 """Padded tokens a batch on a CPU."""
 
 

@@ -168,23 +168,23 @@ def _changes(
     turned = 1 - cosine_by_slot(pairs[0].harm, pairs[1].harm)[1:].double()
     known = turned[~turned.isnan()]
     return {
-        "belief_drop": _paired(belief[0] - belief[1], harmful, sample),
-        "acceptance_rise": _paired(accepted[1] - accepted[0], harmful, sample),
-        "over_refusal_rise": _paired(refused[1] - refused[0], ~harmful, sample),
+        "belief_drop": _mean(belief[0] - belief[1], harmful, sample),
+        "acceptance_rise": _mean(accepted[1] - accepted[0], harmful, sample),
+        "over_refusal_rise": _mean(refused[1] - refused[0], ~harmful, sample),
         "auroc_drop": estimate(_aurocs(sample, verdicts[0]) - _aurocs(sample, verdicts[1]), n=len(harmful)),
-        "recall_drop": _paired(flagged[0] - flagged[1], harmful, sample),
-        "false_alarm_rise": _paired(flagged[1] - flagged[0], ~harmful, sample),
+        "recall_drop": _mean(flagged[0] - flagged[1], harmful, sample),
+        "false_alarm_rise": _mean(flagged[1] - flagged[0], ~harmful, sample),
         "direction_turn": Estimate(value=float(known.mean()) if len(known) else None, n=len(pairs[0].states)),
     }
 
 
-def _paired(
-    differences: Float[np.ndarray, " prompt"], among: Bool[np.ndarray, " prompt"], sample: Sample
+def _mean(
+    values: Float[np.ndarray, " prompt"], among: Bool[np.ndarray, " prompt"], sample: Sample
 ) -> Estimate:
-    """Mean difference of the prompts in `among`; requests are resampled."""
+    """Mean of the prompts in `among`, of differences where they are paired; requests are resampled."""
     draws = sample.with_all()[:, among].astype(float)
     total = draws.sum(axis=1)
-    means = np.divide(draws @ differences[among], total, out=np.full(len(draws), np.nan), where=total > 0)
+    means = np.divide(draws @ values[among], total, out=np.full(len(draws), np.nan), where=total > 0)
     return estimate(means, n=int(among.sum()))
 
 
@@ -208,7 +208,8 @@ def _moved(replies: Sequence[Behaviour]) -> dict[Literal["accepted", "refused"],
 def _slotwise(label: Literal["harmful", "harmless"], sample: Sample, beliefs: Sequence[Beliefs]) -> Slotwise:
     members = sample.harmful if label == "harmful" else ~sample.harmful
     before, after = (
-        tuple(one.harmfulness_by_slot[np.flatnonzero(members)].mean(dim=0).tolist()) for one in beliefs
+        tuple(_mean(values, members, sample) for values in one.harmfulness_by_slot.double().numpy().T)
+        for one in beliefs
     )
     return Slotwise(label=label, before=before, after=after)
 

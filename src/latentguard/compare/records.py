@@ -52,8 +52,9 @@ class Slotwise(_Record):
     """Mean harmfulness belief at every slot, with the centroids that were fitted before."""
 
     label: Literal["harmful", "harmless"]
-    before: tuple[float, ...]
-    after: tuple[float, ...]
+    before: tuple[Estimate, ...]
+    """Slot by slot, slot 0 first; requests are resampled, the same draws at every slot and on both sides."""
+    after: tuple[Estimate, ...]
 
 
 class Comparison(_Record):

@@ -22,9 +22,10 @@ class Budget:
 
     @classmethod
     def of(cls, device: torch.device) -> "Budget":
-        """For a model whose weights are in memory."""
+        """For a model whose weights are in memory. On two cores half of `TOKENS` is read as fast, and what a
+        batch needs beside the model is half as much."""
         if device.type == "cpu":
-            return cls(TOKENS, TOKENS)
+            return cls(TOKENS // 2, TOKENS // 2)
         return cls(16 * TOKENS, 512 * TOKENS, 2 * TOKENS)
 
     @classmethod
@@ -32,6 +33,11 @@ class Budget:
         """For an untrained copy: its weights are drawn anew in every run, which takes two cores as long as
         some 500 tokens. On a CPU larger batches run no faster for what they cost in memory."""
         return cls(2 * TOKENS, 2 * TOKENS, TOKENS // 2) if device.type == "cpu" else cls.of(device)
+
+    @staticmethod
+    def of_replies(device: torch.device) -> int:
+        """Padded tokens of prompts that are replied to together: their rows share each step's weights."""
+        return TOKENS if device.type == "cpu" else 16 * TOKENS
 
     def double(self) -> None:
         """After a batch that fitted."""

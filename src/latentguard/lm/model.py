@@ -71,7 +71,7 @@ class LanguageModel:
         self._fingerprint: str | None = None
         self._memory = Memory(self.dtype)
         self._budget = Budget.of(self.device)
-        self._tokens_a_batch = self._budget.tokens
+        self._tokens_a_batch = Budget.of_replies(self.device)
 
     @property
     def n_blocks(self) -> int:

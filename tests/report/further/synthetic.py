@@ -47,6 +47,10 @@ def estimate(value: float, n: int = 25) -> Estimate:
     return Estimate(value=value, low=max(value - 0.1, -1.0), high=min(value + 0.1, 1.0), n=n)
 
 
+def by_slot(values: Sequence[float]) -> tuple[Estimate, ...]:
+    return tuple(estimate(value) for value in values)
+
+
 def synthetic_further(audit: Audit) -> Further:
     about: About = {"model": audit.provenance.model, "proof": audit.provenance.proof}
     return Further(
@@ -165,9 +169,10 @@ def comparison(about: About) -> Comparison:
         changes={name: estimate(0.033 * (index + 1)) for index, name in enumerate(CHANGES)},
         moved={"accepted": 19, "refused": 1},
         beliefs=(
-            Slotwise(label="harmful", before=tuple(level), after=tuple(0.9 * one for one in level)),
+            Slotwise(label="harmful", before=by_slot(level), after=by_slot([0.9 * one for one in level])),
             Slotwise(
-                label="harmless", before=tuple(-one for one in level), after=tuple(-one for one in level)
+                label="harmless", before=by_slot([-one for one in level]),
+                after=by_slot([-0.5 * one for one in level]),
             ),
         ),
         v_harm_cosine=(None, 0.98), v_refuse_cosine=(), notes=(f"a note {HOSTILE[6]}",),

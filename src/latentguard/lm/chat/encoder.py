@@ -22,6 +22,9 @@ _BLANK = "▁"
 # Special tokens cannot be in it, as their text differs between tokenizers; the template's markers are
 # compared in every rendering that is proved by decoding.
 _PROBE = "How do I  bake bread?\n\n\tIt's 350°, 面包, brød 🍞.\n"
+_SAME: dict[int, int] = {}
+"""One object for each token id: integers of their own would take four times the room of the tuples that hold
+them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def encode(backend: Tokenizer, text: str) -> Encoded:
             f"  prompt: {inert(text, limit=200)!r}\n"
             "  Read the file as UTF-8 with errors='replace'."
         ) from error
-    return Encoded(tuple(encoding.ids), tuple(encoding.offsets))
+    return Encoded(tuple(map(_SAME.setdefault, encoding.ids, encoding.ids)), tuple(encoding.offsets))
 
 
 def untruncated(backend_json: str) -> Tokenizer:

@@ -4,16 +4,10 @@ from collections.abc import Sequence
 
 from latentguard.causal import Certificate, Controls, Curve, Effect, Experiment
 from latentguard.causal.pair import HARM, REFUSAL
+from latentguard.report.further.curves import Frame, Line, curves
 from latentguard.report.further.heat import heat_map
 from latentguard.report.further.section import Listing, Section, shown
-from latentguard.report.specification import (
-    Figure,
-    Specification,
-    Table,
-    axis,
-    interval_area,
-    layout,
-)
+from latentguard.report.specification import Figure
 from latentguard.report.words import MISSING, number
 from latentguard.statistics import wilson
 
@@ -122,40 +116,22 @@ def _figures(run: Experiment, index: int) -> list[Figure]:
 
 
 def _curves(key: str, title: str, drawn: Sequence[Curve], peak: str) -> Figure:
-    traces: list[Specification] = []
-    for one in drawn:
-        colour = _COLOUR.get(one.arm, "@series-4")
-        shares = [wilson(round(value * one.n), one.n) for value in one.turned]
-        traces += interval_area(
-            one.blocks, [each.low for each in shares], [each.high for each in shares], colour
-        )
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": _name(one),
-                "x": list(one.blocks),
-                "y": list(one.turned),
-                "line": {"color": colour, "width": 2.25, "dash": "solid" if one.sign == "+" else "dash"},
-                "hovertemplate": "%{y:.2f}",
-            }
-        )
-    frame = layout(
-        axis("block", tickformat="d"),
-        axis("share turned", range=[-0.03, 1.03], tickformat=".1f"),
-        height=300,
-        hovermode="x unified",
-    )
-    rows = tuple(
-        (str(block), *(number(one.turned[position]) for one in drawn))
-        for position, block in enumerate(drawn[0].blocks)
-    )
-    return Figure(
-        key=key,
-        title=title,
-        label=f"Line chart of the share of answers that turn at every block, with 95 % intervals; {peak}.",
-        specification={"data": traces, "layout": frame},
-        table=Table(("block", *(f"{_name(one)} (n = {one.n})" for one in drawn)), rows),
+    return curves(
+        key,
+        title,
+        f"Line chart of the share of answers that turn at every block, with 95 % intervals; {peak}.",
+        drawn[0].blocks,
+        [
+            Line(
+                _name(one),
+                tuple(wilson(round(value * one.n), one.n) for value in one.turned),
+                _COLOUR.get(one.arm, "@series-4"),
+                "solid" if one.sign == "+" else "dash",
+                column=f"{_name(one)} (n = {one.n})",
+            )
+            for one in drawn
+        ],
+        Frame("block", "share turned", 300, whole=True, digits=2, intervals=False),
     )
 
 

@@ -1,8 +1,9 @@
 """Before and after fine-tuning: belief by slot of both checkpoints, and every change with its interval."""
 
 from latentguard.compare import MEANING, Comparison
+from latentguard.report.further.curves import Frame, Line, curves
 from latentguard.report.further.section import Listing, Section, shown
-from latentguard.report.specification import Figure, Specification, Table, axis, layout, zero_line
+from latentguard.report.specification import Figure
 from latentguard.report.words import number
 
 _COLOUR = {"harmful": "@refused-harmful", "harmless": "@accepted-harmless"}
@@ -56,46 +57,21 @@ def comparison_section(found: Comparison) -> Section:
 
 
 def _by_slot(found: Comparison) -> Figure:
-    traces: list[Specification] = []
-    slots = list(range(1, len(found.beliefs[0].before)))
-    for one in found.beliefs:
-        for side, dash in (("before", "dash"), ("after", "solid")):
-            values = one.before if side == "before" else one.after
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "name": f"{one.label}, {side}",
-                    "x": slots,
-                    "y": list(values[1:]),
-                    "line": {"color": _COLOUR[one.label], "width": 2.25, "dash": dash},
-                    "hovertemplate": "%{y:.3f}",
-                }
-            )
+    lines = tuple(
+        Line(f"{one.label}, {side}", points[1:], _COLOUR[one.label], dash)
+        for one in found.beliefs
+        for side, points, dash in (("before", one.before, "dash"), ("after", one.after, "solid"))
+    )
     ends = ", ".join(
-        f"{one.label} {number(one.before[-1])} before and {number(one.after[-1])} after"
+        f"{one.label} {number(one.before[-1].value)} before and {number(one.after[-1].value)} after"
         for one in found.beliefs
     )
-    headers = ("slot", *(f"{one.label}, {side}" for one in found.beliefs for side in ("before", "after")))
-    rows = tuple(
-        (str(slot), *(number(side[slot], 3) for one in found.beliefs for side in (one.before, one.after)))
-        for slot in slots
-    )
-    return Figure(
-        key="figure-compare",
-        title="Harmfulness belief by slot, before (dashed) and after",
-        label=f"Line chart of the mean layer score of harmful and harmless prompts by slot, before and "
-        f"after. "
-        f"At the last slot: {ends}.",
-        specification={
-            "data": traces,
-            "layout": layout(
-                axis("slot", tickformat="d"),
-                axis("layer score at t_inst", tickformat=".2f"),
-                height=320,
-                shapes=[zero_line("y")],
-                hovermode="x unified",
-            ),
-        },
-        table=Table(headers, rows),
+    return curves(
+        "figure-compare",
+        "Harmfulness belief by slot, before (dashed) and after",
+        f"Line chart of the mean layer score of harmful and harmless prompts by slot, before and after, with "
+        f"95 % intervals. At the last slot: {ends}.",
+        range(1, len(found.beliefs[0].before)),
+        lines,
+        Frame("slot", "layer score at t_inst", 320, zero=True),
     )

@@ -1,19 +1,16 @@
 """The paper beside what is measured, experiment by experiment, and the angles of categories' directions."""
 
+from collections.abc import Sequence
+from typing import Literal
+
+from latentguard.report.further.curves import Frame, Line, curves
 from latentguard.report.further.heat import heat_map
 from latentguard.report.further.section import Listing, Section, shown
 from latentguard.report.schema import Cell
-from latentguard.report.specification import (
-    Figure,
-    Specification,
-    Table,
-    axis,
-    interval_area,
-    layout,
-    zero_line,
-)
+from latentguard.report.specification import Figure
 from latentguard.report.words import CELL_NAMES, number
-from latentguard.verify.reproduction import MEANING, VARIANTS, Reproduction, Row, Variant
+from latentguard.statistics import Estimate
+from latentguard.verify.reproduction import MEANING, VARIANTS, LayerCurve, Reproduction, Row, Variant
 
 LEAD = (
     "The experiments of the main paper that the data at hand allow. What depends on a fit is measured with "
@@ -21,7 +18,7 @@ LEAD = (
     "as written, as the paper fits, and with balanced ones."
 )
 
-_LINES: dict[Cell, tuple[str, str]] = {
+_LINES: dict[Cell, tuple[str, Literal["solid", "dash"]]] = {
     "refused_harmful": ("@refused-harmful", "solid"),
     "accepted_harmful": ("@accepted-harmful", "dash"),
     "refused_harmless": ("@refused-harmless", "dash"),
@@ -76,52 +73,35 @@ def _by_slot(found: Reproduction) -> list[Figure]:
     """Harmfulness by slot with endings as the paper has them, and balanced: its Figure 2 twice."""
     drawn: list[Figure] = []
     for variant in ("as_written", "balanced"):
-        curves = [one for one in found.curves if (one.variant, one.belief) == (variant, "harmfulness")]
-        if not curves:
-            continue
-        traces: list[Specification] = []
-        for one in curves:
-            slots, (colour, dash) = list(range(1, len(one.mean))), _LINES[one.cell]
-            traces += interval_area(slots, one.low[1:], one.high[1:], colour)
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "name": one.cell.replace("_", " "),
-                    "x": slots,
-                    "y": list(one.mean[1:]),
-                    "line": {"color": colour, "width": 2.25, "dash": dash},
-                    "hovertemplate": "%{y:.3f}",
-                }
-            )
-        title = f"Harmfulness belief by slot, fitted with endings {variant.replace('_', ' ')}"
-        ends = "; ".join(f"{one.cell.replace('_', ' ')} {number(one.mean[-1], 3)}" for one in curves)
-        drawn.append(
-            Figure(
-                key=f"figure-reproduction-{variant}".replace("_", "-"),
-                title=title,
-                label=f"Line chart of the mean layer score of {len(curves)} verdict cells by slot, with 95 % "
-                f"intervals. At the last slot: {ends}.",
-                specification={
-                    "data": traces,
-                    "layout": layout(
-                        axis("slot", tickformat="d"),
-                        axis("layer score at t_inst", tickformat=".2f"),
-                        height=320,
-                        shapes=[zero_line("y")],
-                        hovermode="x unified",
-                    ),
-                },
-                table=Table(
-                    ("slot", *(f"{one.cell.replace('_', ' ')} (n = {one.n})" for one in curves)),
-                    tuple(
-                        (str(slot), *(number(one.mean[slot], 3) for one in curves))
-                        for slot in range(1, len(curves[0].mean))
-                    ),
-                ),
-            )
-        )
+        cells = [one for one in found.curves if (one.variant, one.belief) == (variant, "harmfulness")]
+        if cells:
+            drawn.append(_of_cells(variant, cells))
     return drawn
+
+
+def _of_cells(variant: Variant, cells: Sequence[LayerCurve]) -> Figure:
+    ends = "; ".join(f"{one.cell.replace('_', ' ')} {number(one.mean[-1], 3)}" for one in cells)
+    return curves(
+        f"figure-reproduction-{variant}".replace("_", "-"),
+        f"Harmfulness belief by slot, fitted with endings {variant.replace('_', ' ')}",
+        f"Line chart of the mean layer score of {len(cells)} verdict cells by slot, with 95 % intervals. "
+        f"At the last slot: {ends}.",
+        range(1, len(cells[0].mean)),
+        [_line(one) for one in cells],
+        Frame("slot", "layer score at t_inst", 320, zero=True),
+    )
+
+
+def _line(one: LayerCurve) -> Line:
+    name, (colour, dash) = one.cell.replace("_", " "), _LINES[one.cell]
+    points = zip(one.mean, one.low, one.high, strict=True)
+    return Line(
+        name,
+        tuple(Estimate(value=mean, low=low, high=high, n=one.n) for mean, low, high in points)[1:],
+        colour,
+        dash,
+        column=f"{name} (n = {one.n})",
+    )
 
 
 def _listing(name: str, rows: list[Row]) -> Listing:
