@@ -1,7 +1,7 @@
 """What does reading cost beside the bare forward pass that it needs?
 
 floor: the decoder over length-sorted, right-padded batches without its output head: 1,024 padded tokens on a
-CPU (where reading takes 512, which are as fast there and need half the memory), 16,384 on an accelerator.
+CPU (where reading takes 512, for their memory), 16,384 on an accelerator.
 """
 
 import copy
