@@ -57,11 +57,14 @@ def comparison_section(found: Comparison) -> Section:
 
 
 def _by_slot(found: Comparison) -> Figure:
-    lines = tuple(
-        Line(f"{one.label}, {side}", points[1:], _COLOUR[one.label], dash)
+    lines = [
+        line
         for one in found.beliefs
-        for side, points, dash in (("before", one.before, "dash"), ("after", one.after, "solid"))
-    )
+        for line in (
+            Line(f"{one.label}, before", one.before[1:], _COLOUR[one.label], "dash"),
+            Line(f"{one.label}, after", one.after[1:], _COLOUR[one.label]),
+        )
+    ]
     ends = ", ".join(
         f"{one.label} {number(one.before[-1].value)} before and {number(one.after[-1].value)} after"
         for one in found.beliefs

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from latentguard.report.further.section import shown
 from latentguard.report.specification import (
@@ -17,6 +17,8 @@ from latentguard.report.specification import (
 from latentguard.report.words import number
 from latentguard.statistics import Estimate
 
+Dash: TypeAlias = Literal["solid", "dash"]
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -25,7 +27,7 @@ class Line:
     name: str
     points: tuple[Estimate, ...]
     colour: str
-    dash: Literal["solid", "dash"] = "solid"
+    dash: Dash = "solid"
     column: str = ""
     """What the table calls it, where that is more than its name."""
 

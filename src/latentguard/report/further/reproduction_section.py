@@ -1,9 +1,8 @@
 """The paper beside what is measured, experiment by experiment, and the angles of categories' directions."""
 
 from collections.abc import Sequence
-from typing import Literal
 
-from latentguard.report.further.curves import Frame, Line, curves
+from latentguard.report.further.curves import Dash, Frame, Line, curves
 from latentguard.report.further.heat import heat_map
 from latentguard.report.further.section import Listing, Section, shown
 from latentguard.report.schema import Cell
@@ -18,7 +17,7 @@ LEAD = (
     "as written, as the paper fits, and with balanced ones."
 )
 
-_LINES: dict[Cell, tuple[str, Literal["solid", "dash"]]] = {
+_LINES: dict[Cell, tuple[str, Dash]] = {
     "refused_harmful": ("@refused-harmful", "solid"),
     "accepted_harmful": ("@accepted-harmful", "dash"),
     "refused_harmless": ("@refused-harmless", "dash"),
