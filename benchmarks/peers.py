@@ -2,7 +2,7 @@
 
     python peers.py --peer nnsight [--blocks 6]
 
-Two rows a peer: handed our batches (sorted, padded on the right, at most 1,024 tokens), and as its documents
+Two rows a peer: handed sorted batches (padded on the right, at most 1,024 tokens), and as its documents
 show it. Read are the states at the last token: at every slot, and at one slot at half depth. With `--blocks`
 the model has the shape of the real one and so many blocks of random weights.
 """
