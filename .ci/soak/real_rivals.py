@@ -1,15 +1,18 @@
 """The tables of rivals in docs/real-models.md: the guard beside what else could flag a prompt.
 
     python .ci/soak/real_rivals.py [MODEL] --shared ../shared --fit contrast|paper --prompts 100 --out FILE.md
+        [--work DIR]
 
 Fitted on the package's contrast set, or on AdvBench and Alpaca as the paper does; thresholds are cut on
 AlpacaEval; every other public set is measured. Without MODEL only rivals that read no model are fitted, and
-`--prompts 0` takes whole sets.
+`--prompts 0` takes whole sets. States and scores are kept in `--work`: a run that was killed goes on where it
+was, and a second fit reads no prompt twice.
 """
 
 import argparse
 import random
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,6 +112,7 @@ def main() -> None:
     parser.add_argument("--fit", choices=("contrast", "paper"), default="contrast")
     parser.add_argument("--prompts", type=int, default=100)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--work", type=Path)
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--embeddings", nargs="*", default=[], help="folders of sentence encoders")
     given = parser.parse_args()
@@ -130,7 +134,11 @@ def main() -> None:
             FirstToken(model),
             *rivals,
         ]
-    found = contest(rivals, data, ordinary, test, model=model, fitted_on=name, progress=said)
+    states = None if given.work is None else given.work / "states"
+    with nullcontext() if model is None else model.remembering(states):
+        found = contest(
+            rivals, data, ordinary, test, model=model, fitted_on=name, folder=given.work, progress=said
+        )
     minutes = (time.perf_counter() - begun) / 60
     title = "without a model" if model is None else f"beside {model.name}"
     given.out.write_text(f"### Rivals {title}\n\n{text(found)}\n{minutes:.0f} minutes.\n", encoding="utf-8")

@@ -8,6 +8,7 @@ import pytest
 
 from latentguard.data import Prompt, Split, split
 from latentguard.errors import TooFewPrompts
+from latentguard.guard import Guard
 from latentguard.guard.ablations import ablate, by_size, by_slot, plan
 from latentguard.guard.ablations.by_size import drawn
 from latentguard.lm import LanguageModel
@@ -72,7 +73,19 @@ def test_what_cannot_be_measured_is_refused_before_anything_runs(organism, data,
     assert not runs
 
 
-def test_a_killed_ablation_goes_on_and_no_prompt_runs_twice(organism, data, tmp_path):
+def test_a_killed_ablation_goes_on_and_neither_runs_nor_fits_anything_twice(
+    organism, data, tmp_path, monkeypatch
+):
+    fitted: list[int] = []
+    fit = Guard.fit
+
+    def counted(
+        model: LanguageModel, harmful: list[Prompt], harmless: list[Prompt], **options: object
+    ) -> Guard:
+        fitted.append(len(harmful))
+        return fit(model, harmful, harmless, **options)
+
+    monkeypatch.setattr(Guard, "fit", counted)
     asked = {"sizes": (10, 30), "draws": 2, "folder": tmp_path}
 
     class Killed(Exception):
@@ -84,9 +97,11 @@ def test_a_killed_ablation_goes_on_and_no_prompt_runs_twice(organism, data, tmp_
 
     with pytest.raises(Killed):
         ablate(organism, data, **asked, progress=kill)
+    assert fitted == [10]
     with runs_of(organism) as runs:
         again = ablate(organism, data, **asked)
     assert not runs
+    assert fitted == [10, 10, 30, 30]
     assert again.sizes == tuple(by_size(organism, data, sizes=(10, 30), draws=2))
     assert plan(organism, data).tokens > 0
 

@@ -1,12 +1,10 @@
 """Judged replies on disk, a JSON line each, so that no prompt is asked twice: labels and hashes, no text."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from latentguard._kept import KeptLines
 from latentguard.data import Prompt, data_hash
 
 AT_ONCE = 128
@@ -45,32 +43,12 @@ class KeptReplies:
     ) -> list[Reply]:
         """The reply of every prompt: as kept, or `asked` for and kept."""
         names = [data_hash([prompt]) for prompt in prompts]
-        known = self._read()
+        kept = KeptLines(self.folder, "replies", self.about)
+        known = {name: Reply(**reply) for name, reply in kept.read().items()}
         new = [(name, prompt) for name, prompt in zip(names, prompts, strict=True) if name not in known]
         for start in range(0, len(new), AT_ONCE):
             part = new[start : start + AT_ONCE]
             replies = asked([prompt for _, prompt in part])
             known.update(zip((name for name, _ in part), replies, strict=True))
-            self._write([(name, known[name]) for name, _ in part])
+            kept.write({name: asdict(known[name]) for name, _ in part})
         return [known[name] for name in names]
-
-    @property
-    def _file(self) -> Path:
-        return self.folder / f"replies-{hashlib.sha256(self.about.encode()).hexdigest()[:24]}.jsonl"
-
-    def _read(self) -> dict[str, Reply]:
-        found: dict[str, Reply] = {}
-        for line in self._file.read_text(encoding="utf-8").splitlines() if self._file.exists() else ():
-            try:
-                row: Any = json.loads(line)
-                found[row["prompt"]] = Reply(**row["reply"])
-            except (ValueError, KeyError, TypeError):
-                continue  # what a crash left of a line
-        return found
-
-    def _write(self, rows: Sequence[tuple[str, Reply]]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write("\n")
-            for name, reply in rows:
-                file.write(json.dumps({"prompt": name, "reply": asdict(reply)}) + "\n")

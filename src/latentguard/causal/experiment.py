@@ -61,7 +61,7 @@ class Effort:
     """Answers of reply inversion are generated, too, and heard by the paper's substring rule."""
     full: bool = False
     """Every arm at every block and scale on both halves. Otherwise the two directions at every block at scale
-    1 and at the other scales at their best block, on the selection half, and each without the other at the
+    1 and at the other scales at their best blocks, on the selection half, and each without the other at the
     place of the direction that it comes from."""
 
 

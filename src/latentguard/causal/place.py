@@ -1,7 +1,8 @@
 """Where and how strongly to edit: chosen on prompts that nothing is reported on.
 
-Every block at scale 1, then the other scales at the block that turned most; of equals, the block that moved
-the probability of the wanted answer most, and the scale nearest to the paper's 1.
+Every block at scale 1, then the other scales at the blocks that turned most: the best at scale 1 need not be
+the best at another, and on few prompts it is hardly known. Of equals, the scale nearest to the paper's 1, and
+the block that moved the probability of the wanted answer most.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from latentguard.causal.records import Curve, HalfName, Sign
 from latentguard.causal.sweep import Attempt, Sweeper
 from latentguard.lm import Rendered
 
+LEADING: Final = 4
+"""Blocks at which the other scales are tried: those that turn most at scale 1."""
 SIGNS: Final[tuple[Sign, ...]] = ("+", "-")
 TRUE_ANSWER: Final[dict[Sign, int]] = {"+": DENIED, "-": AFFIRMED}
 """What the prompts of each sign answer truly, and an edit must turn."""
@@ -77,20 +80,24 @@ def choose(
 ) -> tuple[list[Curve], list[Place]]:
     """Each arm's curve over blocks at scale 1, and its best place: two sweeps."""
     found = curves(sweeper, prompts, arms, sign, blocks=blocks)
-    best = [_best(curve) for curve in found]
+    leading = [_leading(curve) for curve in found]
     trials = [
-        [Attempt(arm, blocks[at], curve.scale * scale) for scale in scales if scale != 1.0]
-        for arm, curve, at in zip(arms, found, best, strict=True)
+        [Attempt(arm, blocks[at], curve.scale * scale) for at in ahead for scale in scales if scale != 1.0]
+        for arm, curve, ahead in zip(arms, found, leading, strict=True)
     ]
     scaled = sweeper(prompts, [trial for of_arm in trials for trial in of_arm], f"scales, {sign}")
     places: list[Place] = []
-    for arm, curve, at, of_arm in zip(arms, found, best, trials, strict=True):
-        shares = {trial.scale: float(scaled.turned(trial, TRUE_ANSWER[sign]).mean()) for trial in of_arm}
+    for arm, curve, ahead, of_arm in zip(arms, found, leading, trials, strict=True):
+        shares = {
+            (trial.block, trial.scale): float(scaled.turned(trial, TRUE_ANSWER[sign]).mean())
+            for trial in of_arm
+        }
         if 1.0 in scales:
-            shares[curve.scale] = curve.turned[at]
-        scale = max(shares, key=lambda one: (shares[one], -abs(abs(one) - 1)))
-        said = f"by {len(prompts)} other prompts, {shares[scale]:.2f} of which it turned"
-        places.append(Place(arm, blocks[at], scale, said))
+            shares |= {(blocks[at], curve.scale): curve.turned[at] for at in ahead}
+        order = [blocks[at] for at in ahead]
+        block, scale = max(shares, key=lambda one: (shares[one], -abs(abs(one[1]) - 1), -order.index(one[0])))
+        said = f"by {len(prompts)} other prompts, {shares[block, scale]:.2f} of which it turned"
+        places.append(Place(arm, block, scale, said))
     return found, places
 
 
@@ -107,7 +114,15 @@ def choose_of_all(grid: Sequence[Curve], arms: Sequence[Arm]) -> list[Place]:
     return places
 
 
+def _leading(curve: Curve) -> list[int]:
+    """Indices of the `LEADING` blocks that turn most, the best first."""
+    wanted = 1 if curve.sign == "+" else -1
+    order = sorted(
+        range(len(curve.blocks)), key=lambda at: (-curve.turned[at], -wanted * curve.affirmative[at])
+    )
+    return order[:LEADING]
+
+
 def _best(curve: Curve) -> int:
     """Index of the block that turns most."""
-    wanted = 1 if curve.sign == "+" else -1
-    return max(range(len(curve.blocks)), key=lambda at: (curve.turned[at], wanted * curve.affirmative[at]))
+    return _leading(curve)[0]

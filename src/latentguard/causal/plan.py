@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from latentguard.causal.experiment import PRICED, Effort
+from latentguard.causal.place import LEADING
 from latentguard.causal.positions import BEFORE, RANDOM
 from latentguard.causal.records import TaskName
 from latentguard.causal.task import ANSWER
@@ -119,7 +120,8 @@ def selecting(n_blocks: int, effort: Effort) -> float:
     if effort.full:
         return len(effort.scales) * (1 + ARMS * curve)
     other = sum(scale != 1.0 for scale in effort.scales)
-    return 1 + CONTROLLED * curve + (1 + CONTROLLED * other * curve / len(blocks) if other else 0.0)
+    led = other * min(LEADING, len(blocks))
+    return 1 + CONTROLLED * curve + (1 + CONTROLLED * led * curve / len(blocks) if other else 0.0)
 
 
 def reporting(n_blocks: int, effort: Effort) -> float:

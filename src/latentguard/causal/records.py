@@ -185,6 +185,9 @@ class CategoryCosines(_Record):
     """Prompts in each category's positive mean."""
     harm: tuple[tuple[float, ...], ...]
     refusal: tuple[tuple[float, ...], ...]
+    harm_halves: tuple[tuple[float, ...], ...]
+    """The same of halves that share no prompt: on the diagonal what chance leaves of 1."""
+    refusal_halves: tuple[tuple[float, ...], ...]
 
 
 class Verdict(_Record):

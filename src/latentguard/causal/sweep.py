@@ -10,13 +10,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from latentguard._kept import KeptLines
 from latentguard._progress import Progress, silent
 from latentguard.causal.answers import FirstTokens
 from latentguard.causal.arms import Arm
@@ -102,16 +102,18 @@ def sweep(
     """
     if not attempts:
         return _unedited(model, prompts, tokens)
-    kept = _Kept.at(folder, model, attempts, tokens)
+    kept = None if folder is None else KeptLines(folder, "sweep", _about(model, attempts, tokens))
+    known: dict[str, dict[str, list[int | float]]] = {} if kept is None else kept.read()
     rows: list[dict[str, list[int | float]]] = []
     for number, prompt in enumerate(prompts):
         progress(what, number, len(prompts))
-        row = kept.of(prompt)
+        row = known.get(_key(prompt))
         if row is None:
             edits = [[], *([attempt.arm.edit(attempt.block, attempt.scale)] for attempt in attempts)]
             answers = tokens.read(model.edited_logits(prompt, edits, at_once=at_once))
             row = {"said": answers.said.tolist(), "affirmative": answers.affirmative.tolist()}
-            kept.keep(prompt, row)
+            if kept is not None:
+                kept.write({_key(prompt): row})
         rows.append(row)
     progress(what, len(prompts), len(prompts))
     said = torch.tensor([row["said"] for row in rows], dtype=torch.long).reshape(len(rows), len(attempts) + 1)
@@ -131,45 +133,11 @@ def _unedited(model: LanguageModel, prompts: Sequence[Rendered], tokens: FirstTo
     return Outcomes((), answers.said, none, none.float(), answers.affirmative)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """Outcomes on disk, a JSON line a prompt; a line that a crash cut off is computed again."""
-
-    file: Path | None
-    rows: dict[str, dict[str, list[int | float]]]
-
-    @classmethod
-    def at(
-        cls, folder: Path | None, model: LanguageModel, attempts: Sequence[Attempt], tokens: FirstTokens
-    ) -> "_Kept":
-        if folder is None:
-            return cls(None, {})
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"sweep-{_digest(model, attempts, tokens)[:24]}.jsonl"
-        rows: dict[str, dict[str, list[int | float]]] = {}
-        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
-            try:
-                row: Any = json.loads(line)
-                rows[row.pop("prompt")] = row
-            except (ValueError, KeyError, AttributeError, TypeError):
-                continue
-        return cls(file, rows)
-
-    def of(self, prompt: Rendered) -> dict[str, list[int | float]] | None:
-        return self.rows.get(_key(prompt))
-
-    def keep(self, prompt: Rendered, row: dict[str, list[int | float]]) -> None:
-        if self.file is not None:
-            with self.file.open("a", encoding="utf-8") as file:
-                # a line break before it, too: what a crash left of the last line stays a line of its own
-                file.write("\n" + json.dumps({"prompt": _key(prompt), **row}) + "\n")
-
-
 def _key(prompt: Rendered) -> str:
     return hashlib.sha256(json.dumps([prompt.ids, prompt.context_end]).encode()).hexdigest()
 
 
-def _digest(model: LanguageModel, attempts: Sequence[Attempt], tokens: FirstTokens) -> str:
+def _about(model: LanguageModel, attempts: Sequence[Attempt], tokens: FirstTokens) -> str:
     identity = model.identity()
     digest = hashlib.sha256()
     about = [identity.fingerprint, identity.dtype, tokens.affirmative, tokens.negative]

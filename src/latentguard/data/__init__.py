@@ -2,7 +2,7 @@
 
 from latentguard.data.contrast import contrast_set
 from latentguard.data.endings import Endings, endings_of, final_punctuation, with_endings
-from latentguard.data.prompts import LABELS, Label, Prompt, data_hash
+from latentguard.data.prompts import LABELS, Label, Prompt, data_hash, ordered_hash
 from latentguard.data.questions import OPENING, QUESTIONS, Item, Question, asked
 from latentguard.data.readers import read_prompts
 from latentguard.data.splits import Split, split
@@ -22,6 +22,7 @@ __all__ = [
     "data_hash",
     "endings_of",
     "final_punctuation",
+    "ordered_hash",
     "read_prompts",
     "split",
     "with_endings",

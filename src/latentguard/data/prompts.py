@@ -88,6 +88,11 @@ def data_hash(prompts: Iterable[Prompt]) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
+def ordered_hash(prompts: Iterable[Prompt]) -> str:
+    """The same of prompts in this order."""
+    return hashlib.sha256("\n".join(map(_digest, prompts)).encode()).hexdigest()
+
+
 def _digest(prompt: Prompt) -> str:
     row = [
         [

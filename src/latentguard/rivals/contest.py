@@ -6,6 +6,7 @@ share of each harmless set above it false alarm, and on harmless prompts that lo
 Relatives of fitting prompts (the request behind a wrapping, equal texts) are left out and counted.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
+from latentguard._kept import KeptLines
 from latentguard._progress import Progress, silent
-from latentguard.data import Prompt, data_hash
+from latentguard.data import Prompt, data_hash, ordered_hash
 from latentguard.errors import BadData, ModelNotFound, TooFewPrompts
 from latentguard.guard.captured import variants
 from latentguard.guard.cells import BOTH
@@ -24,7 +26,6 @@ from latentguard.lm import Identity, LanguageModel
 from latentguard.lm.forecast import Forecast, Tally
 from latentguard.rivals.field import field_of
 from latentguard.rivals.first_token import ASKED
-from latentguard.rivals.kept_scores import KeptScores, in_order, name_of
 from latentguard.rivals.records import Contest
 from latentguard.rivals.rival import Rival, Scorer
 from latentguard.rivals.standing import standing, unavailable
@@ -64,7 +65,7 @@ def contest(
         )
     scorers = _fitted(rivals, data, model, progress)
     identity = None if model is None else model.identity()
-    kept = None if folder is None else KeptScores(folder, _about(identity, data))
+    kept = None if folder is None else KeptLines(folder, "scores", _about(identity, data))
     names = _different([rival.name for rival in rivals])
     standings = [
         unavailable(name, rates, one) if isinstance(one, str) else standing(name, one, field, rates)
@@ -116,7 +117,12 @@ def _different(names: Sequence[str]) -> list[str]:
 def _about(model: Identity | None, data: FittingData) -> str:
     """Everything that decides a score beside the rival and the prompt."""
     read = "no model" if model is None else model.deciding
-    return f"{read} {in_order(data.train)} {in_order(data.validation)}"
+    return f"{read} {ordered_hash(data.train)} {ordered_hash(data.validation)}"
+
+
+def _name(rival: Rival, prompts: Sequence[Prompt]) -> str:
+    """Under which its scores of these prompts are kept."""
+    return hashlib.sha256(f"{rival.identity}\n{ordered_hash(prompts)}".encode()).hexdigest()[:24]
 
 
 def _fitted(
@@ -142,7 +148,7 @@ def _scored(
     scorers: Sequence[Scorer | str],
     prompts: Sequence[Prompt],
     model: LanguageModel | None,
-    kept: KeptScores | None,
+    kept: KeptLines | None,
     progress: Progress,
 ) -> list[Float[np.ndarray, " prompt"] | str]:
     """Every scorer's scores, some hundred prompts at a time: their states never all lie in memory.
@@ -151,10 +157,14 @@ def _scored(
     """
     parts: list[list[Float[np.ndarray, " prompt"]]] = [[] for _ in scorers]
     given = list(scorers)
-    known = {} if kept is None else kept.read()
+    known = (
+        {}
+        if kept is None
+        else {name: np.array(scores, dtype=np.float64) for name, scores in kept.read().items()}
+    )
     for first in range(0, len(prompts), PROMPTS_AT_ONCE):
         chunk = prompts[first : first + PROMPTS_AT_ONCE]
-        names = [name_of(rival.identity, chunk) for rival in rivals]
+        names = [_name(rival, chunk) for rival in rivals]
         wanted = [
             number
             for number, (name, scorer) in enumerate(zip(names, given, strict=True))
@@ -173,7 +183,7 @@ def _scored(
                     given[number] = str(error).splitlines()[0]
                     continue
                 if kept is not None:
-                    kept.write(names[number], known[names[number]])
+                    kept.write({names[number]: known[names[number]].tolist()})
         for number, name in enumerate(names):
             if not isinstance(given[number], str):
                 parts[number].append(known[name])

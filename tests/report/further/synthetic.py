@@ -250,5 +250,8 @@ def reproduction(about: About) -> Reproduction:
     return Reproduction(
         **about, command="latentguard reproduce harmfulness", budget="full", seed=0, data=HOSTILE[0],
         data_hash="0" * 64, behaviour={"refused_harmful": 60}, notes=(), rows=rows, curves=curves,
-        categories=CategoryCosines(names=names, n=(40, 40, 40), harm=matrix, refusal=matrix),
+        categories=CategoryCosines(
+            names=names, n=(40, 40, 40), harm=matrix, refusal=matrix, harm_halves=matrix,
+            refusal_halves=matrix,
+        ),
     )  # fmt: skip

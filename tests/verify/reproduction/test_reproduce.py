@@ -1,6 +1,7 @@
 """Every claim of the paper has a row: measured on what is planted, or skipped with its reason."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,33 @@ def test_roles_are_filled_from_the_files_at_hand_and_share_nothing(folder):
     fitted = {one.text for one in (*found.trial.fit, *found.trial.select, *found.trial.report)}
     assert fitted.isdisjoint(one.text for one in (*found.bases, *found.pool))
     assert len(found.trial.fit) == 2 * material.SIZES["quick"].fitted
+
+
+def test_questions_about_one_category_share_nothing_with_any_categorys_direction(folder, monkeypatch):
+    """Questions stand under two categories, and twice in their own."""
+    texts = [one.text for one in planted.sample_prompts("harmful", 120, seed=5)]
+    rows = [
+        {
+            "id": f"c{n}",
+            "prompt": text,
+            "label": "harmful",
+            "category": ("Hate / a", "Malware / b", "Hate / c")[n % 3],
+        }
+        for n, text in enumerate(texts)
+    ]
+    hate = [row for row in rows if row["category"].startswith("Hate")]
+    rows += [row | {"id": f"{row['id']}-again"} for row in hate[:20]]
+    rows += [row | {"id": f"{row['id']}-elsewhere", "category": "Malware / b"} for row in hate[20:]]
+    (folder / "catqa.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setitem(material.SIZES, "full", replace(SMALL, a_category=30))
+    found = reproduction.of_folder(folder, budget="full")
+    assert {one.category for one in found.categories} == {"Hate", "Malware"}
+    asked = {one.text for one in found.category_items}
+    assert {one.category for one in found.category_items} == {"Hate"}
+    assert asked.isdisjoint(one.text for one in found.categories)
+    of_hate = [one.text for one in found.categories if one.category == "Hate"]
+    assert len(of_hate) == len(set(of_hate)) == 30
+    assert "categories" not in found.missing
 
 
 def test_the_same_seed_draws_the_same_prompts(folder):

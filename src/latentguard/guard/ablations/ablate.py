@@ -29,8 +29,8 @@ def ablate(
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> Ablations:
-    """`by_slot` and `by_size` on the same prompts. In `folder` states are kept as they are read: the same
-    call goes on where it was stopped.
+    """`by_slot` and `by_size` on the same prompts. In `folder` states are kept as they are read, and what
+    every guard scored: the same call goes on where it was stopped.
 
     Before anything is run it raises `TooFewPrompts` where a class is missing or no size is possible,
     `BadData` for a text in both classes, and `ValueError` for a size below 7.
@@ -43,7 +43,7 @@ def ablate(
     with model.remembering(folder):
         _read(model, _everything(data), progress)
         by_slots = by_slot(model, data, seed=seed, progress=progress)
-        by_sizes = by_size(model, data, sizes=sizes, draws=draws, seed=seed, progress=progress)
+        by_sizes = by_size(model, data, sizes=sizes, draws=draws, seed=seed, folder=folder, progress=progress)
     return Ablations(
         command=command,
         model=model.identity(),

@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float
 
+from latentguard._kept import KeptLines
 from latentguard._progress import Progress, silent
-from latentguard.data import LABELS, Prompt, Split
+from latentguard.data import LABELS, Prompt, Split, ordered_hash
 from latentguard.errors import TooFewPrompts
 from latentguard.guard.ablations.record import SizeRow
 from latentguard.guard.fitting_data import fitting_data
@@ -31,26 +33,37 @@ def by_size(
     sizes: Sequence[int] = SIZES,
     draws: int = DRAWS,
     seed: int = 0,
+    folder: Path | None = None,
     progress: Progress = silent,
 ) -> list[SizeRow]:
     """Guards as `Guard.fit` makes them by default of so many prompts a class, with which they are fitted and
     chosen: 70 and 30 % of them. Drawn from the training and validation prompts, matched pairs whole.
 
     A size that the data have not is left out. Draws overlap the more, the nearer a size is to all there are:
-    what their spread says of other prompts is then too little. Raises `TooFewPrompts` where no size is
-    possible, `ValueError` for one below 7, of which 30 % make no two.
+    what their spread says of other prompts is then too little. In `folder` a guard's scores are kept, and it
+    is not fitted again. Raises `TooFewPrompts` where no size is possible, `ValueError` for one below 7, of
+    which 30 % make no two.
     """
     taken = all_draws(data, sizes, draws, seed=seed)
     guards = sum(map(len, taken.values()))
     test = [one for one in data.test if one.label is not None]
     sample = Sample.of(test, resamples=RESAMPLES, seed=seed)
+    about = f"{model.identity().deciding} {ordered_hash(test)}"
+    kept = None if folder is None else KeptLines(folder, "guards", about)
+    known: dict[str, list[float]] = {} if kept is None else kept.read()
     rows: list[SizeRow] = []
     with model.remembering():
         for size, prompts in taken.items():
             values: list[Float[np.ndarray, " resample"]] = []
             for fitting in prompts:
                 progress("fitting guards", sum(one.draws for one in rows) + len(values), guards)
-                values.append(_aurocs(model, fitting, sample, test))
+                name = ordered_hash(fitting)
+                if name not in known:
+                    known[name] = _scores(model, fitting, test)
+                    if kept is not None:
+                        kept.write({name: known[name]})
+                ranked = metrics.ranked(np.array(known[name]), sample.harmful, sample.with_all())
+                values.append(metrics.auroc(ranked))
             found = estimate(sample.over_copies(np.stack(values)), n=len(test))
             least = min(float(one[0]) for one in values)
             worst = least if np.isfinite(least) else None
@@ -111,9 +124,8 @@ def _by_class(prompts: Sequence[Prompt]) -> tuple[list[Prompt], list[Prompt]]:
     return harmful, harmless
 
 
-def _aurocs(
-    model: LanguageModel, fitting: Sequence[Prompt], sample: Sample, test: Sequence[Prompt]
-) -> Float[np.ndarray, " resample"]:
+def _scores(model: LanguageModel, fitting: Sequence[Prompt], test: Sequence[Prompt]) -> list[float]:
+    """Of the test prompts, by a guard fitted on the others."""
     guard = Guard.fit(
         model,
         *_by_class(fitting),
@@ -122,5 +134,4 @@ def _aurocs(
         permutations=0,
         categories=False,
     )
-    scores = np.array([one.score for one in guard.score(test)])
-    return metrics.auroc(metrics.ranked(scores, sample.harmful, sample.with_all()))
+    return [one.score for one in guard.score(test)]

@@ -19,12 +19,14 @@ def category_rows(found: CategoryDirections | None, why: str | None, *, beside: 
         values = found.to_others(which)
         most, least = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
         cosine = Estimate(value=float(np.mean(list(values.values()))), n=sum(found.n))
+        same, different = found.of_halves(which)
         yield row(
             f"category.{which}",
             {"balanced": cosine},
             beside=beside,
-            note=f"{least} {values[least]:.2f} to {most} {values[most]:.2f}; mean of the cosines at slots 1 "
-            "to L; the paper’s is of directions averaged over slots 9 to 19",
+            note=f"{least} {values[least]:.2f} to {most} {values[most]:.2f}; halves of one category "
+            f"{same:.2f}, of two {different:.2f}; mean of the cosines at slots 1 to L; the paper’s is of "
+            "directions averaged over slots 9 to 19",
         )
 
 

@@ -191,4 +191,5 @@ def _of_each_category(prompts: Sequence[Prompt], n: int, seed: int) -> tuple[lis
         half = len(rows) // 2 if name == asked_about else len(rows)
         chosen += rows[: min(n, half)]
         items += rows[half:][:n] if name == asked_about else []
-    return chosen, items
+    marks = frozenset(mark for one in chosen for mark in remembered_as(one))
+    return chosen, [one for one in items if marks.isdisjoint(recognised_by(one))]

@@ -82,7 +82,7 @@ def reproduce(
     steered = effort or effort_of(model, budget, seed=seed)
     certificates = _certificates(model, material, budget, steered, folder, progress)
     found = [*causal_rows(certificates, beside=beside), *found]
-    directions, why = _categories(model, material, fitted, folder, progress)
+    directions, why = _categories(model, material, fitted, seed, folder, progress)
     found += category_rows(directions, why, beside=beside)
     crossed, asked_about = _crossed(model, material, directions, steered, folder, progress)
     why = why or (None if asked_about else "too few questions")
@@ -155,7 +155,12 @@ def _certificates(
 
 
 def _categories(
-    model: LanguageModel, material: Material, fitted: Behaviour, folder: Path | None, progress: Progress
+    model: LanguageModel,
+    material: Material,
+    fitted: Behaviour,
+    seed: int,
+    folder: Path | None,
+    progress: Progress,
 ) -> tuple[CategoryDirections | None, str | None]:
     """Directions of every category against the accepted harmless fitting prompts, or why there are none."""
     if not material.categories:
@@ -164,7 +169,7 @@ def _categories(
         of_category = observe(model, material.categories, folder=folder, progress=progress)
         together = _together(of_category, fitted)
         try:
-            return category_directions(model, together, progress=progress), None
+            return category_directions(model, together, seed=seed, progress=progress), None
         except TooFewPrompts as error:
             return None, str(error).splitlines()[0]
 
