@@ -154,8 +154,7 @@ def category_directions(
 def _of_halves(
     groups: Sequence[Tensor], against: Tensor, *, seed: int
 ) -> Float[Tensor, "position category category"]:
-    """See `CategoryDirections.halves`. Groups and `against`: [prompt, position, slot, hidden], as many prompts
-    as each has."""
+    """See `CategoryDirections.halves`. Each of `groups`, and `against`: [prompt, position, slot, hidden]."""
     generator = torch.Generator().manual_seed(seed)
     found: list[Tensor] = []
     for _ in range(SPLITS):
