@@ -58,7 +58,6 @@ def controls(found: Controls | None) -> str:
 
 
 def effect_row(effect: Effect) -> tuple[str, ...]:
-    unanswered = f"{effect.after.unanswered} ({effect.before.unanswered})"
     price = "" if effect.price is None else f"{effect.price.kl:.2f} ({number(effect.price.kl_of_random)})"
     return (
         effect.named,
@@ -68,7 +67,7 @@ def effect_row(effect: Effect) -> tuple[str, ...]:
         interval(None if effect.random is None else effect.random.above),
         controls(effect.shuffled),
         controls(effect.permuted),
-        unanswered,
+        f"{effect.after.begun} (before: {effect.before.begun})",
         price,
         interval(effect.generated),
     )
@@ -77,7 +76,7 @@ def effect_row(effect: Effect) -> tuple[str, ...]:
 def experiment_text(found: Experiment) -> str:
     head = (
         "added", "block, scale", "turned", "random: mean, worst", "above random", "shuffled: mean, worst",
-        "shuffled, as drawn: mean, worst", "unanswered (before)", "KL (random)", "whole replies",
+        "shuffled, as drawn: mean, worst", "replies begin", "KL (random)", "whole replies",
     )  # fmt: skip
     name = f"{found.task}: “{found.question}”" if found.question else found.task
     text = f"#### {name}\n\n{found.competence.why}"

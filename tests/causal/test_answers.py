@@ -3,6 +3,7 @@ import torch
 
 from latentguard.causal import FirstTokens, paper_answer
 from latentguard.causal.answers import AFFIRMED, DENIED, UNANSWERED
+from latentguard.data import QUESTIONS
 from latentguard.errors import ModelNotSupported
 from latentguard.lm import LanguageModel
 
@@ -15,6 +16,7 @@ def test_answers_are_the_probabilities_and_the_most_likely_of_two_sets():
     found = tokens.read(logits)
     assert torch.allclose(found.affirmative, torch.tensor([0.6, 0.25, 0.1]))
     assert found.said.tolist() == [AFFIRMED, DENIED, UNANSWERED]
+    assert found.first.tolist() == [1, 2, 0]
 
 
 def test_without_a_negative_set_whatever_does_not_affirm_denies():
@@ -32,6 +34,13 @@ def test_the_first_tokens_of_words_begin_what_the_model_says(organism: LanguageM
     tokens = FirstTokens.of_words(organism, ["Certainly"], ["No"])
     for answer, found in (("Certainly.", tokens.affirmative), ("No.", tokens.negative or ())):
         assert organism.tokenizer(answer, add_special_tokens=False)["input_ids"][0] in found
+
+
+def test_a_plain_yes_affirms_too_where_the_question_asks_for_another_word():
+    """Under an edit a model may say the plain word in place of the one that it was told to say."""
+    for question in QUESTIONS:
+        assert question.affirmative == ("Certainly", "Yes")
+        assert "'Certainly'" in question.text
 
 
 def test_words_that_begin_alike_are_refused_by_name(organism: LanguageModel):

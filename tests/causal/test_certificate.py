@@ -95,6 +95,8 @@ def test_every_effect_of_a_belief_has_its_controls_price_and_counts(certificate:
             assert one.price.kl_of_random is not None
             for said in (one.before, one.after):
                 assert said.affirmed + said.denied + said.unanswered == 4
+                assert sum(count for _, count in said.words) == 4
+                assert [*said.words] == sorted(said.words, key=lambda word: -word[1])
 
 
 def test_a_full_budget_sweeps_every_scale_on_both_halves_and_chooses_on_one(

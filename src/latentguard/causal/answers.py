@@ -28,8 +28,10 @@ class Answers:
 
     affirmative: Float[Tensor, " reply"]
     """Probability that it begins an affirmative answer."""
+    first: Int[Tensor, " reply"]
+    """The most likely first token."""
     said: Int[Tensor, " reply"]
-    """1, -1, or 0 where the most likely first token begins neither."""
+    """1, -1, or 0 where that token begins neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,21 @@ class FirstTokens:
     def read(self, logits: Float[Tensor, "reply vocab"]) -> Answers:
         """Answers of replies by the logits of their first token."""
         first = logits.argmax(dim=-1)
-        affirmed = torch.isin(first, torch.tensor(self.affirmative))
-        denied = ~affirmed if self.negative is None else torch.isin(first, torch.tensor(self.negative))
         probabilities = logits.double().softmax(dim=-1)
         return Answers(
             affirmative=probabilities[:, list(self.affirmative)].sum(dim=-1).float(),
-            said=AFFIRMED * affirmed.long() + DENIED * denied.long(),
+            first=first,
+            said=self.said(first),
         )
+
+    def said(self, first: Int[Tensor, "*replies"]) -> Int[Tensor, "*replies"]:
+        """What replies say that begin with these tokens: 1, -1, or 0 for neither."""
+        affirmed = torch.isin(first, torch.tensor(self.affirmative, device=first.device))
+        if self.negative is None:
+            denied = ~affirmed
+        else:
+            denied = torch.isin(first, torch.tensor(self.negative, device=first.device))
+        return AFFIRMED * affirmed.long() + DENIED * denied.long()
 
 
 def paper_answer(reply: str) -> int:

@@ -191,7 +191,7 @@ def _reported(
     )
     made: list[Effect] = []
     for one in tried:
-        found = effect(one, outcomes, sign, of_edits, seed=effort.seed)
+        found = effect(sweeper.model, one, outcomes, sign, of_edits, seed=effort.seed)
         if confirm is not None and one.random:
             edit = one.place.arm.edit(one.place.block, one.place.scale)
             found = found.model_copy(update={"generated": confirm(edit, sign)})

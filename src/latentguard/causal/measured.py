@@ -1,7 +1,9 @@
 """What chosen edits turn on prompts they were not chosen on, beside directions that mean nothing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from jaxtyping import Int
@@ -14,6 +16,10 @@ from latentguard.causal.cost import Cost
 from latentguard.causal.place import TRUE_ANSWER, Place
 from latentguard.causal.records import Controls, Effect, Price, Sign, Spoken
 from latentguard.causal.sweep import Attempt, Outcomes
+from latentguard.lm import LanguageModel
+
+WORDS: Final = 8
+"""Beginnings of replies that are told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,13 +49,27 @@ class Tried:
         return (self.edit, *self.random, *self.shuffled, *self.permuted)
 
 
-def spoken(said: Int[Tensor, " prompt"]) -> Spoken:
-    """How many answered how."""
+def spoken(model: LanguageModel, said: Int[Tensor, " prompt"], first: Int[Tensor, " prompt"]) -> Spoken:
+    """How many answered how, and with which words."""
     counts = {answer: int((said == answer).sum()) for answer in (AFFIRMED, DENIED, UNANSWERED)}
-    return Spoken(affirmed=counts[AFFIRMED], denied=counts[DENIED], unanswered=counts[UNANSWERED])
+    words = Counter(model.tokenizer.decode([token]) for token in first.tolist())
+    return Spoken(
+        affirmed=counts[AFFIRMED],
+        denied=counts[DENIED],
+        unanswered=counts[UNANSWERED],
+        words=tuple(words.most_common(WORDS)),
+    )
 
 
-def effect(tried: Tried, outcomes: Outcomes, sign: Sign, prices: Mapping[int, Price], *, seed: int) -> Effect:
+def effect(
+    model: LanguageModel,
+    tried: Tried,
+    outcomes: Outcomes,
+    sign: Sign,
+    prices: Mapping[int, Price],
+    *,
+    seed: int,
+) -> Effect:
     """The record of one place. `prices`: of edits, by the identity of their attempt."""
     answered = TRUE_ANSWER[sign]
     turned = outcomes.turned(tried.edit, answered)
@@ -65,8 +85,8 @@ def effect(tried: Tried, outcomes: Outcomes, sign: Sign, prices: Mapping[int, Pr
         scope=tried.place.arm.scope,
         chosen=tried.place.chosen,
         turned=effects.share(turned),
-        before=spoken(outcomes.unedited),
-        after=spoken(outcomes.under(tried.edit)),
+        before=spoken(model, outcomes.unedited, outcomes.first_unedited),
+        after=spoken(model, outcomes.under(tried.edit), outcomes.begun(tried.edit)),
         random=beside(tried.random),
         shuffled=beside(tried.shuffled),
         permuted=beside(tried.permuted),

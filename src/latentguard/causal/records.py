@@ -4,6 +4,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from latentguard._text import inert
 from latentguard.beliefs.directions import Kind
 from latentguard.lm import Identity, ProofRecord
 from latentguard.statistics import Estimate
@@ -24,6 +25,13 @@ class Spoken(_Record):
     affirmed: int = Field(ge=0)
     denied: int = Field(ge=0)
     unanswered: int = Field(ge=0)
+    words: tuple[tuple[str, int], ...] = ()
+    """How replies began, and how many: the first token as text, the most frequent first."""
+
+    @property
+    def begun(self) -> str:
+        """`words` as a line, safe to print."""
+        return ", ".join(f"“{inert(word.strip())}” {count}" for word, count in self.words)
 
 
 class Competence(_Record):

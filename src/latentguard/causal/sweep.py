@@ -40,6 +40,9 @@ class Outcomes:
     unedited: Int[Tensor, " prompt"]
     """1 affirmed, -1 denied, 0 neither; see `answers`."""
     said: Int[Tensor, "prompt attempt"]
+    first_unedited: Int[Tensor, " prompt"]
+    """The token that the reply begins with."""
+    first: Int[Tensor, "prompt attempt"]
     affirmative: Float[Tensor, "prompt attempt"]
     """Probability that the reply begins an affirmative answer."""
     affirmative_unedited: Float[Tensor, " prompt"]
@@ -51,6 +54,10 @@ class Outcomes:
     def under(self, attempt: Attempt) -> Int[Tensor, " prompt"]:
         """What every prompt answers under `attempt`."""
         return self.said[:, self._column(attempt)]
+
+    def begun(self, attempt: Attempt) -> Int[Tensor, " prompt"]:
+        """With which token every prompt's reply begins under `attempt`."""
+        return self.first[:, self._column(attempt)]
 
     def probability(self, attempt: Attempt) -> float:
         """Mean probability of an affirmation under `attempt`."""
@@ -111,17 +118,21 @@ def sweep(
         if row is None:
             edits = [[], *([attempt.arm.edit(attempt.block, attempt.scale)] for attempt in attempts)]
             answers = tokens.read(model.edited_logits(prompt, edits, at_once=at_once))
-            row = {"said": answers.said.tolist(), "affirmative": answers.affirmative.tolist()}
+            row = {"first": answers.first.tolist(), "affirmative": answers.affirmative.tolist()}
             if kept is not None:
                 kept.write({_key(prompt): row})
         rows.append(row)
     progress(what, len(prompts), len(prompts))
-    said = torch.tensor([row["said"] for row in rows], dtype=torch.long).reshape(len(rows), len(attempts) + 1)
+    first = torch.tensor([row["first"] for row in rows], dtype=torch.long)
+    first = first.reshape(len(rows), len(attempts) + 1)
+    said = tokens.said(first)
     affirmative = torch.tensor([row["affirmative"] for row in rows]).reshape(said.shape)
     return Outcomes(
         attempts=tuple(attempts),
         unedited=said[:, 0],
         said=said[:, 1:],
+        first_unedited=first[:, 0],
+        first=first[:, 1:],
         affirmative=affirmative[:, 1:],
         affirmative_unedited=affirmative[:, 0],
     )
@@ -130,7 +141,7 @@ def sweep(
 def _unedited(model: LanguageModel, prompts: Sequence[Rendered], tokens: FirstTokens) -> Outcomes:
     answers = tokens.read(model.next_token_logits(prompts))
     none = answers.said[:, None][:, :0]
-    return Outcomes((), answers.said, none, none.float(), answers.affirmative)
+    return Outcomes((), answers.said, none, answers.first, none, none.float(), answers.affirmative)
 
 
 def _key(prompt: Rendered) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 from latentguard.causal.answers import FirstTokens
 from latentguard.causal.measured import spoken
 from latentguard.causal.place import SIGNS, TRUE_ANSWER
-from latentguard.causal.records import Competence, Sign, TaskName
+from latentguard.causal.records import Competence, Sign, Spoken, TaskName
 from latentguard.causal.sweep import Sweeper
 from latentguard.lm import Rendered
 
@@ -48,12 +48,13 @@ class Task:
 
 def competence(sweeper: Sweeper, task: Task) -> Competence:
     """What both classes answer unedited. At least half of either must be true, and some in each half."""
-    said: dict[Sign, tuple[Tensor, Tensor]] = {}
+    said: dict[Sign, list[Tensor]] = {}
+    spoke: dict[Sign, Spoken] = {}
     for sign in SIGNS:
-        select, report = (
-            sweeper(half.of(sign), (), "unedited answers").unedited for half in (task.select, task.report)
-        )
-        said[sign] = select, report
+        halves = [sweeper(half.of(sign), (), "unedited answers") for half in (task.select, task.report)]
+        said[sign] = [half.unedited for half in halves]
+        first = torch.cat([half.first_unedited for half in halves])
+        spoke[sign] = spoken(sweeper.model, torch.cat(said[sign]), first)
     truly = {
         sign: [float((half == TRUE_ANSWER[sign]).float().mean()) for half in halves]
         for sign, halves in said.items()
@@ -66,8 +67,8 @@ def competence(sweeper: Sweeper, task: Task) -> Competence:
         f"unedited, {shares['-']:.2f} of the harmful and {shares['+']:.2f} of the harmless are answered truly"
     )
     return Competence(
-        harmful=spoken(torch.cat(said["-"])),
-        harmless=spoken(torch.cat(said["+"])),
+        harmful=spoke["-"],
+        harmless=spoke["+"],
         competent=competent,
         why=why if competent else f"{why}; {LEAST_TRUE} of both must be",
     )

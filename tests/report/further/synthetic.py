@@ -87,7 +87,7 @@ def _curve(arm: str, sign: Sign) -> Curve:
 
 def _effect(arm: str, sign: Sign) -> Effect:
     controls = Controls(directions=20, mean=0.042, worst=0.16, above=estimate(0.713))
-    spoken = Spoken(affirmed=20, denied=4, unanswered=1)
+    spoken = Spoken(affirmed=20, denied=4, unanswered=1, words=((" Yes", 20), (HOSTILE[0], 5)))
     return Effect(
         arm=arm, sign=sign, block=9, scale=1.0, scope="context", chosen="most turned", turned=estimate(0.815),
         before=spoken, after=spoken, random=controls, shuffled=None if arm == "v_refuse" else controls,
