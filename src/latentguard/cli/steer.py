@@ -41,7 +41,7 @@ QuestionOption = Annotated[
     str,
     typer.Option(
         "--question",
-        help="compliance, harm, wrongdoing or ethics: the paper's; or your own, answered Certainly or No.",
+        help="compliance, harm, wrongdoing or ethics: the paper's; or yours, answered Certainly, Yes or No.",
     ),
 ]
 Each = Annotated[int, typer.Option(min=5, help="Prompts of a class in each half.")]
