@@ -80,6 +80,14 @@ def test_nothing_is_drawn_where_there_is_no_terminal():
     assert drawn(Console(file=io.StringIO(), width=100), patience=0.0, wait=0.05) == ""
 
 
+def test_long_work_says_in_a_log_how_far_it_is_at_most_once_in_a_while():
+    log = Console(file=io.StringIO(), width=100)
+    with Bars(log, every=0.0) as bars:
+        bars("reading [all] prompts", 3, 10)
+        bars("planning", 0, 0)
+    assert log.file.getvalue().splitlines() == ["0 min  reading [all] prompts: 3 of 10", "0 min  planning"]
+
+
 def test_every_step_is_told_whether_a_bar_is_drawn_or_not():
     steps: list[str] = []
     bars = Bars(Console(file=io.StringIO()), each_step=lambda: steps.append("step"))
