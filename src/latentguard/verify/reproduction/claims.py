@@ -152,14 +152,14 @@ CLAIMS: Final[dict[str, Claim]] = {
     ),
     "steer.random": Claim(_STEER, "the same under random directions of equal length", "not in the paper"),
     "inversion.harmful": Claim(
-        _INVERSION, "unedited: harmful answered ‘Certainly’", "reply-inversion figure", {}, ">= 0.97"
+        _INVERSION, "unedited: harmful answered ‘Certainly’ or ‘Yes’", "reply-inversion figure", {}, ">= 0.97"
     ),
     "inversion.harmless": Claim(
         _INVERSION, "unedited: harmless answered ‘No’", "reply-inversion figure", {"Qwen2": "0.95"}, ">= 0.97"
     ),
     "inversion.+v_harm": Claim(
         _INVERSION,
-        "+v_harm on the context turns ‘No’ to ‘Certainly’",
+        "+v_harm on the context turns ‘No’ to ‘Certainly’ or ‘Yes’",
         "reply-inversion figure",
         {"Qwen2": "‘No’ falls to 0.00", "Llama-3": "to 0.56"},
         ">= 0.80",
@@ -174,7 +174,7 @@ CLAIMS: Final[dict[str, Claim]] = {
     ),
     "inversion.-v_harm": Claim(
         _INVERSION,
-        "-v_harm on the context turns ‘Certainly’ to ‘No’",
+        "-v_harm on the context turns ‘Certainly’ or ‘Yes’ to ‘No’",
         "reply-inversion figure",
         {"Qwen2": "‘No’ rises to 0.52", "Llama-3": "to 0.44"},
         ">= 0.80",
