@@ -93,9 +93,7 @@ def experiment(
     for sign in SIGNS if able.competent else ():
         seen, places = _chosen(sweeper, task, arms, sign, blocks, tried)
         found_curves += seen
-        reported, differences = _reported(
-            sweeper, task.report.of(sign), places, sign, pair, texts, tried, confirm
-        )
+        reported, differences = _reported(sweeper, task, places, sign, pair, texts, tried, confirm)
         found += reported
         apart += differences
     return Experiment(
@@ -155,7 +153,7 @@ def _chosen(
 
 def _reported(
     sweeper: Sweeper,
-    prompts: Sequence[Rendered],
+    task: Task,
     places: Sequence[Place],
     sign: Sign,
     pair: Pair,
@@ -183,7 +181,7 @@ def _reported(
             rivals.append((by_name[more], rival))
             tried.append(rival)
     everything = [attempt for one in tried for attempt in one.attempts]
-    outcomes = sweeper(prompts, everything, f"reported half, {sign}")
+    outcomes = sweeper(task.report.of(sign), everything, f"reported half, {sign}")
     priced = [attempt for one in tried for attempt in (one.edit, *one.random[:PRICED])]
     of_edits = prices(
         cost(sweeper.model, texts, priced, at_once=max(1, effort.at_once // 4), progress=sweeper.progress),
@@ -191,7 +189,9 @@ def _reported(
     )
     made: list[Effect] = []
     for one in tried:
-        found = effect(sweeper.model, one, outcomes, sign, of_edits, seed=effort.seed)
+        found = effect(
+            one, outcomes, sign, of_edits, seed=effort.seed, answers_of=task.answers_of(sweeper.model)
+        )
         if confirm is not None and one.random:
             edit = one.place.arm.edit(one.place.block, one.place.scale)
             found = found.model_copy(update={"generated": confirm(edit, sign)})

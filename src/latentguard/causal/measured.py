@@ -49,10 +49,14 @@ class Tried:
         return (self.edit, *self.random, *self.shuffled, *self.permuted)
 
 
-def spoken(model: LanguageModel, said: Int[Tensor, " prompt"], first: Int[Tensor, " prompt"]) -> Spoken:
-    """How many answered how, and with which words."""
+def spoken(
+    said: Int[Tensor, " prompt"], first: Int[Tensor, " prompt"], answers_of: LanguageModel | None
+) -> Spoken:
+    """How many answered how; where `answers_of` this model are told, too, with which words."""
     counts = {answer: int((said == answer).sum()) for answer in (AFFIRMED, DENIED, UNANSWERED)}
-    words = Counter(model.tokenizer.decode([token]) for token in first.tolist())
+    words: Counter[str] = Counter()
+    if answers_of is not None:
+        words.update(answers_of.tokenizer.decode([token]) for token in first.tolist())
     return Spoken(
         affirmed=counts[AFFIRMED],
         denied=counts[DENIED],
@@ -62,15 +66,16 @@ def spoken(model: LanguageModel, said: Int[Tensor, " prompt"], first: Int[Tensor
 
 
 def effect(
-    model: LanguageModel,
     tried: Tried,
     outcomes: Outcomes,
     sign: Sign,
     prices: Mapping[int, Price],
     *,
     seed: int,
+    answers_of: LanguageModel | None = None,
 ) -> Effect:
-    """The record of one place. `prices`: of edits, by the identity of their attempt."""
+    """The record of one place. `prices`: of edits, by the identity of their attempt. `answers_of`: see
+    `spoken`."""
     answered = TRUE_ANSWER[sign]
     turned = outcomes.turned(tried.edit, answered)
 
@@ -85,8 +90,8 @@ def effect(
         scope=tried.place.arm.scope,
         chosen=tried.place.chosen,
         turned=effects.share(turned),
-        before=spoken(model, outcomes.unedited, outcomes.first_unedited),
-        after=spoken(model, outcomes.under(tried.edit), outcomes.begun(tried.edit)),
+        before=spoken(outcomes.unedited, outcomes.first_unedited, answers_of),
+        after=spoken(outcomes.under(tried.edit), outcomes.begun(tried.edit), answers_of),
         random=beside(tried.random),
         shuffled=beside(tried.shuffled),
         permuted=beside(tried.permuted),

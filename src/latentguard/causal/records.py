@@ -26,7 +26,8 @@ class Spoken(_Record):
     denied: int = Field(ge=0)
     unanswered: int = Field(ge=0)
     words: tuple[tuple[str, int], ...] = ()
-    """How replies began, and how many: the first token as text, the most frequent first."""
+    """How answers to a question began, and how many: the first token as text, the most frequent first. Of
+    replies to the requests themselves nothing is told."""
 
     @property
     def begun(self) -> str:

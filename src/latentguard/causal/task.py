@@ -12,7 +12,7 @@ from latentguard.causal.measured import spoken
 from latentguard.causal.place import SIGNS, TRUE_ANSWER
 from latentguard.causal.records import Competence, Sign, Spoken, TaskName
 from latentguard.causal.sweep import Sweeper
-from latentguard.lm import Rendered
+from latentguard.lm import LanguageModel, Rendered
 
 LEAST_TRUE: Final = 0.5
 """Of either class: a model that answers fewer of them truly cannot do the task."""
@@ -45,6 +45,11 @@ class Task:
     report: Half
     tokens: FirstTokens
 
+    def answers_of(self, model: LanguageModel) -> LanguageModel | None:
+        """`model` where its answers to a question may be told; of replies to the requests themselves nothing
+        is."""
+        return None if self.question is None else model
+
 
 def competence(sweeper: Sweeper, task: Task) -> Competence:
     """What both classes answer unedited. At least half of either must be true, and some in each half."""
@@ -54,7 +59,7 @@ def competence(sweeper: Sweeper, task: Task) -> Competence:
         halves = [sweeper(half.of(sign), (), "unedited answers") for half in (task.select, task.report)]
         said[sign] = [half.unedited for half in halves]
         first = torch.cat([half.first_unedited for half in halves])
-        spoke[sign] = spoken(sweeper.model, torch.cat(said[sign]), first)
+        spoke[sign] = spoken(torch.cat(said[sign]), first, task.answers_of(sweeper.model))
     truly = {
         sign: [float((half == TRUE_ANSWER[sign]).float().mean()) for half in halves]
         for sign, halves in said.items()

@@ -63,8 +63,8 @@ def _show_experiment(found: "Experiment", output: Output) -> None:
         )
     output.show(rows)
     for effect in found.effects:
-        if effect.random is not None:
-            output.show(f"Under {effect.named} replies begin: {effect.after.begun}.")
+        if effect.random is not None and effect.after.words:
+            output.show(f"Under {effect.named} answers begin: {effect.after.begun}.")
     for one in found.apart:
         output.show(
             f"{one.sign}{one.more} turns {estimated(one.difference)} more than {one.sign}{one.less} at block "

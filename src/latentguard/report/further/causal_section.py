@@ -152,7 +152,7 @@ def _effects(run: Experiment) -> Listing:
             "turned",
             "n",
             "unanswered: before, after",
-            "replies begin",
+            "answers begin",
             "random: mean, worst",
             "above random",
             "shuffled: mean, worst",
