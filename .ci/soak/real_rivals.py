@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from tables import log, plain, said, sampled, table
+from tables import log, plain, said, sampled, shown, table
 
 import latentguard
 from latentguard.data import Prompt, contrast_set, read_prompts
@@ -31,7 +31,6 @@ from latentguard.rivals import (
     Words,
     contest,
 )
-from latentguard.statistics import Estimate
 
 FITTED = ("advbench", "alpaca_sample")
 ORDINARY = "alpaca_eval"
@@ -65,13 +64,6 @@ def fitting(shared: Path, kind: str) -> tuple[FittingData, str]:
         return fitting_data(contrast_set(), None, None, seed=0), "the contrast set"
     harmful, harmless = (sampled(shared, name, 500) for name in FITTED)
     return fitting_data(harmful, harmless, None, seed=0), "AdvBench and Alpaca"
-
-
-def shown(found: Estimate) -> str:
-    if found.value is None:
-        return ""
-    ends = "" if found.low is None or found.high is None else f" ({found.low:.2f} to {found.high:.2f})"
-    return f"{found.value:.2f}{ends}"
 
 
 def text(found: Contest) -> str:

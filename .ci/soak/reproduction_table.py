@@ -7,21 +7,9 @@ python .ci/soak/reproduction_table.py DIR/reproduction.json
 import sys
 from pathlib import Path
 
-from tables import table
+from tables import shown, table
 
-from latentguard.statistics import Estimate
 from latentguard.verify.reproduction import VARIANTS, Reproduction, Row
-
-
-def shown(found: Estimate | None, digits: int) -> str:
-    if found is None or found.value is None:
-        return ""
-    ends = (
-        ""
-        if found.low is None or found.high is None
-        else f" ({found.low:.{digits}f} to {found.high:.{digits}f})"
-    )
-    return f"{found.value:.{digits}f}{ends}"
 
 
 def row_of(row: Row) -> tuple[str, ...]:

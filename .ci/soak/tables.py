@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from latentguard.data import Prompt, read_prompts
+from latentguard.statistics import Estimate
 
 log = Console(stderr=True)
 
@@ -31,6 +32,15 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+def shown(found: Estimate | None, digits: int = 2) -> str:
+    """A value with its interval; nothing where there is none."""
+    if found is None or found.value is None:
+        return ""
+    if found.low is None or found.high is None:
+        return f"{found.value:.{digits}f}"
+    return f"{found.value:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
 
 
 def said(stage: str, done: int, total: int) -> None:
