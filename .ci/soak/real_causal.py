@@ -1,4 +1,4 @@
-"""The causal figures of docs/real-models.md, for one model: certificate, wordings, positions, template.
+"""The causal figures of docs/real-causes.md, for one model: certificate, wordings, positions, template.
 
     python .ci/soak/real_causal.py MODEL --shared ../shared --out FILE.md --work DIR [--each 25] [--full]
 
@@ -67,7 +67,7 @@ def effect_row(effect: Effect) -> tuple[str, ...]:
         interval(None if effect.random is None else effect.random.above),
         controls(effect.shuffled),
         controls(effect.permuted),
-        f"{effect.after.begun} (before: {effect.before.begun})",
+        f"{effect.after.begun} (before: {effect.before.begun})" if effect.after.begun else "",
         price,
         interval(effect.generated),
     )

@@ -1,4 +1,4 @@
-"""The jailbreak figures of docs/real-models.md: both beliefs of requests, and of the same requests attacked.
+"""The jailbreak figures of docs/real-causes.md: both beliefs of requests, and of the same requests attacked.
 
     python .ci/soak/real_jailbreaks.py MODEL --shared ../shared --out FILE.md --work DIR [--templates 360]
 

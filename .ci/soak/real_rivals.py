@@ -1,4 +1,4 @@
-"""The tables of rivals in docs/real-models.md: the guard beside what else could flag a prompt.
+"""The tables of rivals in docs/real-rivals.md: the guard beside what else could flag a prompt.
 
     python .ci/soak/real_rivals.py [MODEL] --shared ../shared --fit contrast|paper --prompts 100 --out FILE.md
         [--work DIR]
