@@ -123,8 +123,8 @@ def main() -> None:
         f"### Categories: {model.name}\n\nIn {model.identity().dtype}. {len(fitted)} questions and as many "
         f"Alpaca prompts to fit, {found.n_harmful} other questions and {found.n_harmless} AlpacaEval prompts "
         f"to measure; chosen: {fit.method}, {' + '.join(fit.positions)}, {len(fit.slots)} slots; "
-        f"harmful or not: AUROC {shown(found.guard.auroc, 3)}. {minutes:.0f} minutes.\n\n{table(head, rows)}\n"
-        + "\n".join(parts),
+        f"harmful or not: AUROC {shown(found.guard.auroc, 3)}. {minutes:.0f} minutes.\n\n"
+        f"{table(head, rows)}\n" + "\n".join(parts),
         encoding="utf-8",
     )
     record = {"guard": found, "directions": directions.record()}
