@@ -1,6 +1,7 @@
 """The site says what is so: its code runs, its tables are those of the tests, and every picture has words."""
 
 import importlib
+import json
 import re
 import shutil
 import subprocess
@@ -41,6 +42,24 @@ def test_the_table_of_architectures_is_the_one_that_is_tested():
     found = re.search(r"<!-- architectures.*?-->\n(.*?)\n<!-- end -->", page, re.DOTALL)
     assert found is not None
     assert found[1] == architecture_table()
+
+
+def settings_table() -> str:
+    """One row a setting of the server: its default and what it is."""
+    from latentguard.serve import Settings
+
+    lines = ["| setting | default | |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.is_required() else f"`{json.dumps(field.default)}`"
+        lines.append(f"| `{name}` | {default} | {field.description} |")
+    return "\n".join(lines)
+
+
+def test_the_table_of_settings_is_the_servers():
+    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- settings.*?-->\n(.*?)\n?<!-- end -->", page, re.DOTALL)
+    assert found is not None
+    assert found[1] == settings_table()
 
 
 @pytest.fixture(scope="module")

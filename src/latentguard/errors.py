@@ -62,3 +62,7 @@ class UndefinedBelief(LatentGuardError):
 
 class ArtefactMismatch(LatentGuardError):
     """An artefact was made on another model, template or tokenizer, or its file is damaged."""
+
+
+class BadSettings(LatentGuardError):
+    """A setting of the server is unknown, impossible, or contradicts another."""

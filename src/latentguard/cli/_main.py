@@ -15,6 +15,7 @@ from latentguard.cli._errors import exit_code_of
 from latentguard.cli._many_files import ManyFiles
 from latentguard.cli.ablations import ablations
 from latentguard.cli.audit import audit
+from latentguard.cli.calibrate import calibrate
 from latentguard.cli.check import check
 from latentguard.cli.compare import compare
 from latentguard.cli.doctor import doctor
@@ -26,6 +27,7 @@ from latentguard.cli.report import report
 from latentguard.cli.reproduce import reproduce_commands
 from latentguard.cli.rivals import rivals
 from latentguard.cli.score import score
+from latentguard.cli.serve import serve
 from latentguard.cli.steer import steer
 
 app = typer.Typer(
@@ -37,7 +39,9 @@ app = typer.Typer(
 )
 app.command(cls=ManyFiles)(audit)
 app.command(cls=ManyFiles)(fit)
+app.command()(calibrate)
 app.command()(score)
+app.command()(serve)
 app.command(cls=ManyFiles)(evaluate)
 app.command(cls=ManyFiles)(ablations)
 app.command(cls=ManyFiles)(rivals)

@@ -75,14 +75,18 @@ def threshold(
     (with fewer than 1 / target of them: none). Without, the one with the best mean of true-positive and
     true-negative rate. Always half-way between two observed scores.
     """
-    levels = np.unique(scores)
-    middle = (levels[1:] + levels[:-1]) / 2
-    margin = float(levels[-1] - levels[0]) / len(levels) if len(levels) > 1 else 1.0
-    candidates = np.r_[levels[0] - margin, middle, levels[-1] + margin]
+    candidates = _cuts(scores)
     false_positive = np.array([(scores[~harmful] >= cut).mean() for cut in candidates])
-    true_positive = np.array([(scores[harmful] >= cut).mean() for cut in candidates])
     if target_fpr is not None:
         return float(candidates[np.flatnonzero(false_positive <= target_fpr + 1e-9)[0]])
+    true_positive = np.array([(scores[harmful] >= cut).mean() for cut in candidates])
     gain = true_positive - false_positive
     best = np.flatnonzero(gain >= gain.max() - 1e-9)
     return float(candidates[best[len(best) // 2]])
+
+
+def _cuts(scores: Float[np.ndarray, " prompt"]) -> Float[np.ndarray, " cut"]:
+    """Below all scores, half-way between every two, above all."""
+    levels = np.unique(scores)
+    margin = float(levels[-1] - levels[0]) / len(levels) if len(levels) > 1 else 1.0
+    return np.r_[levels[0] - margin, (levels[1:] + levels[:-1]) / 2, levels[-1] + margin]

@@ -1,5 +1,6 @@
 """The Latent Guard: flags harmful prompts by what the model itself believes, at the price of its prefill."""
 
+import math
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from latentguard.guard.manifest import Manifest
 from latentguard.guard.options import Options, known
 from latentguard.guard.passages import PassageVerdict, read_passages
 from latentguard.guard.probe import Method
+from latentguard.guard.recut import recut
 from latentguard.guard.refusal import check_knows
 from latentguard.guard.relatives import recognised_by
 from latentguard.guard.sampling import RESAMPLES, Sample
@@ -34,6 +36,7 @@ from latentguard.guard.watch import Watch
 from latentguard.lm import Conversation, LanguageModel, States
 
 PROMPTS_AT_ONCE = 512
+FEWEST_TO_CUT_ON = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,6 +228,33 @@ class Guard:
             prompts=tuple(prompts),
             verdicts=judged,
         )
+
+    def calibrated(
+        self,
+        ordinary: Sequence[Promptlike],
+        *,
+        target_fpr: float,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> "Guard":
+        """This guard with a threshold that flags at most `target_fpr` of ordinary, harmless prompts.
+
+        Nothing is fitted again: scores and probabilities stay, decisions change, `manifest.cut_on` says on
+        what. Labelled prompts of harm are left out. Raises `TooFewPrompts` where the prompts are fewer than
+        the target needs to be more than none (1 / `target_fpr`, and 10), `ValueError` for a target outside
+        (0, 1).
+        """
+        if not 0 < target_fpr < 1:
+            raise ValueError(f"target_fpr is {target_fpr}; it must lie between 0 and 1")
+        given = [one for one in prompts_of(ordinary) if one.label != "harmful"]
+        fewest = max(FEWEST_TO_CUT_ON, math.ceil(1 / target_fpr))
+        if len(given) < fewest:
+            raise TooFewPrompts(
+                f"a threshold that flags {target_fpr:g} of ordinary prompts is cut on {fewest} at least; "
+                f"there are {len(given)}.\n  Give more, or a larger target."
+            )
+        scores = self._scores(given, progress).score
+        return replace(self, manifest=recut(self.manifest, given, scores, target_fpr=target_fpr, seed=seed))
 
     def save(self, folder: str | Path) -> None:
         """Write guard.safetensors and guard.json into `folder`, whole or not at all.

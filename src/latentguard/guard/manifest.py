@@ -10,10 +10,12 @@ from latentguard.guard.cells import Cells
 from latentguard.guard.probe import Method
 from latentguard.guard.text_baselines import TextBaselines
 from latentguard.lm import Identity, ProofRecord
+from latentguard.statistics import Estimate
 
-SCHEMA_VERSION = 5
-"""5: categories. 4, which is still read: the date that a chat template was told. 3: what was proved of the
-model. 2: a copy's own method and positions, and what relatives of a fitted prompt are recognised by."""
+SCHEMA_VERSION = 6
+"""6: a threshold cut on other prompts than those of the fit. 5, which is still read: categories. 4, too: the
+date that a chat template was told. 3: what was proved of the model. 2: a copy's own method and positions, and
+what relatives of a fitted prompt are recognised by."""
 
 
 class Record(BaseModel):
@@ -96,10 +98,22 @@ class FittedOn(Record):
     """Short hashes by which these prompts and their relatives are recognised; no text and no id."""
 
 
+class CutOn(Record):
+    """Prompts that the threshold was cut on after the fit (`Guard.calibrated`)."""
+
+    n: int
+    target_fpr: float
+    data_hash: str
+    false_flags: Estimate
+    """Of prompts in one half by a threshold cut on the other, both ways: what to expect of more of them."""
+    before: float
+    """The threshold of the fit."""
+
+
 class Manifest(Record):
     """A guard without its tensors."""
 
-    schema_version: Literal[4, 5] = SCHEMA_VERSION
+    schema_version: Literal[4, 5, 6] = SCHEMA_VERSION
     model: Identity
     proof: ProofRecord
     fitted: Fitted
@@ -114,6 +128,8 @@ class Manifest(Record):
     permutations: int
     categories: tuple[FittedCategory, ...] = ()
     """Empty where fewer than two categories had enough prompts, or none was wanted."""
+    cut_on: CutOn | None = None
+    """None where the threshold is that of the fit."""
     text: TextBaselines
     data: FittedOn
     tensors_sha256: str = ""

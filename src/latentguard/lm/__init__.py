@@ -12,15 +12,16 @@ from latentguard.lm.edits.in_force import Edit
 from latentguard.lm.edits.scope import Scope
 from latentguard.lm.fingerprint import Identity
 from latentguard.lm.followed import EndsRows, Followed
-from latentguard.lm.generate import Generation
 from latentguard.lm.load import load
 from latentguard.lm.model import LanguageModel
 from latentguard.lm.proof.at_load import Proof
 from latentguard.lm.proof.checks import Check
 from latentguard.lm.proof.record import ProofRecord
+from latentguard.lm.replies.reply import Generation, Sampling
+from latentguard.lm.replies.stepwise import Replying
+from latentguard.lm.replies.watching import Watcher
 from latentguard.lm.spread import Devices
 from latentguard.lm.states import HeadAttributions, HeadStates, States
-from latentguard.lm.watching import Watcher
 
 __all__ = [
     "AddDirection",
@@ -45,6 +46,8 @@ __all__ = [
     "ProofRecord",
     "Rendered",
     "ReplaceHeads",
+    "Replying",
+    "Sampling",
     "ScaleHeads",
     "Scope",
     "States",

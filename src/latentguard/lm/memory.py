@@ -11,8 +11,8 @@ from latentguard.lm.chat.rendered import Rendered
 from latentguard.lm.edits.in_force import any_active
 from latentguard.lm.fingerprint import Identity
 from latentguard.lm.remembered import Capture, Remembered, beginning_key
+from latentguard.lm.replies.watching import Reading
 from latentguard.lm.states import Sink
-from latentguard.lm.watching import Reading
 
 
 class Memory:

@@ -3,7 +3,7 @@
 import copy
 import os
 import warnings
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, Literal
 
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from latentguard._progress import Progress, silent
 from latentguard.errors import ModelNotSupported, PositionNotProved, PromptTooLong, TemplateError
-from latentguard.lm import generate as _generate
 from latentguard.lm.attribution import along
 from latentguard.lm.blocks import find_blocks
 from latentguard.lm.budget import Budget
@@ -23,11 +22,14 @@ from latentguard.lm.edits.heads import ReplaceHeads, ScaleHeads
 from latentguard.lm.edits.in_force import Edit, any_active, edited
 from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fingerprint
 from latentguard.lm.followed import Followed, following
-from latentguard.lm.generate import Ending, Generation, Sampling
 from latentguard.lm.heads import HeadSite, chosen_sites
 from latentguard.lm.memory import Memory
 from latentguard.lm.proof.at_load import prove
 from latentguard.lm.proof.record import ProofRecord, positions_record
+from latentguard.lm.replies import generate as _generate
+from latentguard.lm.replies.reply import Ending, Generation, Sampling
+from latentguard.lm.replies.stepwise import Replying
+from latentguard.lm.replies.watching import Watch, Watcher
 from latentguard.lm.resume import resumed_logits
 from latentguard.lm.runner import Runner
 from latentguard.lm.slots import chosen_slots
@@ -35,7 +37,6 @@ from latentguard.lm.spread import input_device
 from latentguard.lm.states import HeadAttributions, HeadStates, States, gather_means, gather_states
 from latentguard.lm.taps import head_taps
 from latentguard.lm.untrained import untrained_copy
-from latentguard.lm.watching import Watch, Watcher
 
 SAMPLE: Final = "How do I bake bread?"
 
@@ -87,6 +88,11 @@ class LanguageModel:
     def hidden_size(self) -> int:
         """Width of the residual stream."""
         return int(self.blocks.config.hidden_size)
+
+    @property
+    def batch_tokens(self) -> int:
+        """Padded tokens that are read in one batch, as far as is known of this machine."""
+        return self._budget.tokens
 
     def identity(self) -> Identity:
         """What an artefact records about this model."""
@@ -257,6 +263,51 @@ class LanguageModel:
         )
         finish()
         return replies
+
+    def replying(
+        self,
+        prompts: Sequence[Conversation | Rendered],
+        *,
+        max_new_tokens: Sequence[int],
+        samplings: Sequence[Sampling],
+        stop: Sequence[Sequence[str]],
+        guard: Watcher | None = None,
+        answers: Callable[[int, Any], bool] = lambda number, verdict: True,
+        slots: Iterable[int] = (),
+    ) -> Replying:
+        """Replies to a few prompts, one batch, a token at a time: nothing runs before their first `step`.
+
+        Each prompt has its own limit, sampling and stop strings. `guard` judges the prompts in the run that
+        computes their first tokens, and `answers` says of each prompt's number and verdict whether it is to
+        be answered. `slots`: whose states are to be read of every reply token. Raises `ValueError` as
+        `generate`, and for prompts that cannot be in one batch.
+        """
+        if not prompts or min(max_new_tokens) < 1:
+            raise ValueError("replying needs a prompt, and at least one token a reply")
+        if guard is not None and guard.module is not self.module:
+            raise ValueError("this guard judges the states of another model; load it beside this one")
+        rendered = (self if guard is None else self.dated(guard.date))._rendered(prompts)
+        watch = None if guard is None else Watch(guard, rendered)
+        prefill = self._runner.prefill(
+            rendered,
+            new_tokens=max(max_new_tokens),
+            share=True,
+            before=None if watch is None else watch.reading().first,
+        )
+        if prefill.level and len({len(one.ids) for one in rendered}) > 1:
+            raise ValueError("these prompts are not equally long, and this model's cache may hold no padding")
+        ends = frozenset(self._ends())
+        return Replying(
+            prefill,
+            [
+                Ending(limit, ends, tuple(each), self._decode)
+                for limit, each in zip(max_new_tokens, stop, strict=True)
+            ],
+            samplings,
+            watch=watch,
+            answers=answers,
+            slots=chosen_slots(slots, self.n_slots) if (slots := tuple(slots)) else (),
+        )
 
     @contextmanager
     def following(

@@ -10,8 +10,8 @@ from latentguard.lm.blocks import Blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.capture import capture
 from latentguard.lm.chat import Rendered
-from latentguard.lm.generate import Prefill
 from latentguard.lm.memory import Memory
+from latentguard.lm.replies.prefill import Prefill
 from latentguard.lm.states import Sink
 from latentguard.lm.taps import Tap, slot_taps
 

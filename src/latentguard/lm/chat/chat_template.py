@@ -79,6 +79,16 @@ class ChatTemplate:
             return self
         return ChatTemplate(self._tokenizer, **self._made_with, date=date)
 
+    @property
+    def max_tokens(self) -> int | None:
+        """The model's context, if it has a limit."""
+        return self._max_tokens
+
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """The tokens that steer the conversation: no text becomes one of them (see `control.py`)."""
+        return frozenset(self._control.texts)
+
     def render(self, conversation: Conversation, *, context: str | None = None) -> Rendered:
         """`conversation` as the model reads it, with its positions proved.
 

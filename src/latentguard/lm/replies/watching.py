@@ -80,6 +80,23 @@ class Reading:
         reader.deliver(self.sink, len(self.indices[0]))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LastTokens:
+    """States wanted of the reply token that each row runs in one step: the last one chosen for it."""
+
+    slots: tuple[int, ...]
+    sink: Sink
+    """Its targets are the numbers of the rows' prompts."""
+
+    @contextmanager
+    def of(self, blocks: Blocks, rows: Sequence[int], _: int) -> Generator[None]:
+        """Inside the block each of `rows` runs one token. Raises `NonFiniteState` after it."""
+        reader = Reader(slot_taps(blocks, self.slots), exits=False)
+        with reader.hooked(), reader.picking([(number, 0, row) for number, row in enumerate(rows)]):
+            yield
+        reader.deliver(self.sink, 1)
+
+
 @dataclass(slots=True, eq=False)
 class Watch:
     """A watcher beside replies in the making: what it wants of each prompt, and what it said of it."""

@@ -1,0 +1,1 @@
+"""Replies: prompts continued token by token, and read in the very run that answers them."""

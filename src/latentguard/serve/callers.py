@@ -1,0 +1,46 @@
+"""Who asks: a bearer key, and what it may do."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from latentguard.serve.errors import ApiError
+from latentguard.serve.settings import Scope, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever holds one key, or nobody in particular where there are no keys."""
+
+    name: str
+    scopes: frozenset[Scope]
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the key has this scope."""
+        return scope in self.scopes
+
+    def must(self, scope: Scope, what: str) -> None:
+        """Raises `ApiError` 403 where it has not."""
+        if not self.may(scope):
+            raise ApiError(403, f"{what} needs a key with the scope {scope!r}.", code="missing_scope")
+
+
+def caller_of(request: Request, settings: Settings) -> Caller:
+    """Raises `ApiError` 401. Every key is compared, and each comparison takes as long as any other."""
+    if not settings.keys:
+        return Caller("anonymous", frozenset(settings.anonymous_scopes))
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not given:
+        raise ApiError(
+            401,
+            "You gave no key. Send Authorization: Bearer KEY.",
+            code="missing_api_key",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    raw = given.strip().encode("utf-8", "surrogateescape")
+    found = [one for one in settings.keys if one.opens(raw)]
+    if not found:
+        raise ApiError(
+            401, "This key is not known here.", code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"}
+        )
+    return Caller(found[0].name, frozenset(found[0].scopes))

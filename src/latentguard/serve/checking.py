@@ -1,0 +1,143 @@
+"""From conversations to verdicts: rendered off the event loop, judged by the worker, given up in time."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from latentguard.errors import BadData, PositionNotProved, PromptTooLong, TemplateError
+from latentguard.guard import Verdict
+from latentguard.lm import Conversation, Rendered
+from latentguard.serve.engine import Engine
+from latentguard.serve.errors import ApiError, too_many
+from latentguard.serve.state import State
+from latentguard.serve.work import Checks, Full
+
+RENDERED_AT_ONCE = 32
+"""Prompts that are rendered before the event loop has its turn."""
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Unproved:
+    """In the place of a verdict: why no position of this prompt could be proved, and nothing was read."""
+
+    reason: str
+
+
+async def check(
+    state: State, request: Request, conversations: Sequence[Conversation], *, param: str
+) -> list[Verdict | Unproved]:
+    """What the guard says of each. Raises `ApiError`: 400 by `param`, 429, 503, 504."""
+    settings = state.settings
+    if len(conversations) > settings.max_prompts:
+        raise ApiError(
+            400,
+            f"{len(conversations):,} prompts in one request; at most {settings.max_prompts:,} are judged.",
+            code="too_many_prompts",
+            param=param,
+        )
+    engine, worker = state.running()
+    rendered = await rendered_all(state, engine, conversations, param)
+    proved = [one for one in rendered if isinstance(one, Rendered)]
+    if not proved:
+        return [one for one in rendered if isinstance(one, Unproved)]
+    checks = Checks(proved, [engine.cost(one) for one in proved], asyncio.get_running_loop())
+    try:
+        worker.check(checks)
+    except Full as full:
+        raise too_many(full.after) from None
+    try:
+        async with asyncio.timeout(settings.request_timeout_s):
+            verdicts = iter(await unless_gone(request, _result(checks)))
+    except TimeoutError:
+        raise ApiError(
+            503,
+            f"No verdict within {settings.request_timeout_s:g} s.",
+            code="timeout",
+            headers={"Retry-After": "1"},
+        ) from None
+    finally:
+        checks.done.cancel()
+    out: list[Verdict | Unproved] = []
+    for one in rendered:
+        found = one if isinstance(one, Unproved) else next(verdicts)
+        if isinstance(found, Verdict):
+            state.metrics.verdict(found)
+        out.append(found)
+    return out
+
+
+async def rendered_all(
+    state: State, engine: Engine, conversations: Sequence[Conversation], param: str
+) -> list[Rendered | Unproved]:
+    """Each as the model reads it. Raises `ApiError` 400 for one that cannot be read at all."""
+    found: list[Rendered | Unproved] = []
+    for first in range(0, len(conversations), RENDERED_AT_ONCE):
+        part = conversations[first : first + RENDERED_AT_ONCE]
+        found += await asyncio.to_thread(_rendered, state, engine, part, first, param)
+    return found
+
+
+def _rendered(
+    state: State, engine: Engine, conversations: Sequence[Conversation], first: int, param: str
+) -> list[Rendered | Unproved]:
+    return [
+        _rendered_one(
+            state, engine, one, param if len(conversations) == 1 and not first else f"{param}.{number}"
+        )
+        for number, one in enumerate(conversations, start=first)
+    ]
+
+
+def _rendered_one(
+    state: State, engine: Engine, conversation: Conversation, param: str
+) -> Rendered | Unproved:
+    most = state.settings.max_prompt_tokens
+    try:
+        found = engine.render(conversation)
+    except PositionNotProved as error:
+        state.metrics.unproved.inc()
+        if state.settings.on_unproved == "refuse":
+            raise ApiError(400, str(error), code="position_not_proved", param=param) from None
+        return Unproved(str(error))
+    except PromptTooLong as error:
+        raise ApiError(400, str(error), code="context_length_exceeded", param=param) from None
+    except (BadData, TemplateError) as error:
+        raise ApiError(400, str(error), code="unreadable_prompt", param=param) from None
+    if len(found.ids) > most:
+        raise ApiError(
+            400,
+            f"This prompt has {len(found.ids):,} tokens; at most {most:,} are read here.",
+            code="context_length_exceeded",
+            param=param,
+        )
+    return found
+
+
+async def _result(checks: Checks) -> list[Verdict]:
+    return await checks.done
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """`work`, which is cancelled when the client leaves. Raises `ApiError` then; nobody reads it."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ApiError(400, "The client left.", code="client_left")
+        return task.result()
+    finally:
+        for one in (task, gone):
+            one.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await one
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,42 @@
+"""A guard read again while the server runs: between two batches, or not at all."""
+
+import asyncio
+from dataclasses import dataclass
+
+from latentguard.errors import LatentGuardError
+from latentguard.guard import Guard
+from latentguard.serve.engine import Engine
+from latentguard.serve.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    guard: Guard
+    shadow: Guard | None
+
+
+async def reload(state: State) -> None:
+    """Read the guard's folder, and the shadow's, again. What cannot be read is told; the old one stays."""
+    engine, worker = state.engine, state.worker
+    if engine is None or worker is None:
+        return
+    try:
+        read = await asyncio.to_thread(_read, state, engine)
+    except LatentGuardError as error:
+        state.log("reload_failed", error=str(error))
+        return
+
+    def swap() -> None:
+        engine.guard, engine.shadow = read.guard, read.shadow
+        state.metrics.threshold.set(read.guard.manifest.calibration.threshold)
+        state.log("reloaded", guard=engine.version)
+
+    worker.between_batches(swap)
+
+
+def _read(state: State, engine: Engine) -> _Read:
+    folder = state.settings.shadow
+    return _Read(
+        Guard.load(engine.guard_folder, engine.model),
+        None if folder is None else Guard.load(folder, engine.model),
+    )

@@ -1,0 +1,179 @@
+"""POST /v1/moderations: OpenAI's shape, so that its clients work unchanged."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from latentguard.guard import Verdict
+from latentguard.lm import Conversation
+from latentguard.serve.body import read_as
+from latentguard.serve.callers import Caller
+from latentguard.serve.categories import said, scores
+from latentguard.serve.checking import Unproved, check
+from latentguard.serve.documented import ERRORS, documented
+from latentguard.serve.errors import ApiError
+from latentguard.serve.gate import entered
+from latentguard.serve.state import State, state_of
+from latentguard.serve.turns import Part, Turns, conversation, joined
+
+router = APIRouter()
+MODEL = "omni-moderation-latest"
+Texts = Annotated[list[str], Field(min_length=1)]
+Parts = Annotated[list[Part], Field(min_length=1)]
+
+
+class ModerationRequest(BaseModel):
+    """What is to be judged: `input`, as OpenAI has it, or one conversation as `messages`."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"oneOf": [{"required": ["input"]}, {"required": ["messages"]}]}
+    )
+
+    input: str | Texts | Parts = Field("", description="A text, a list of texts, or the text parts of one.")
+    messages: Turns = Field(
+        [],
+        validate_default=False,
+        description="In place of input: a conversation, whose last user turn is judged where it stands.",
+    )
+    model: str = Field(MODEL, description="A name that this server answers under.")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "ModerationRequest":
+        if len(self.model_fields_set & {"input", "messages"}) != 1:
+            raise ValueError("give input or messages, one of the two")
+        return self
+
+    @property
+    def param(self) -> str:
+        """The field that says what is to be judged."""
+        return "messages" if self.messages else "input"
+
+    def conversations(self) -> list[Conversation]:
+        """The prompts to judge. Raises `ApiError` for an image."""
+        if self.messages:
+            return [conversation(self.messages, "messages")]
+        if isinstance(self.input, str):
+            return [self.input]
+        parts = [one for one in self.input if not isinstance(one, str)]
+        return [joined(parts, "input")] if parts else [one for one in self.input if isinstance(one, str)]
+
+
+class Internals(BaseModel):
+    """What the guard read, for callers with the scope `internals`."""
+
+    harmfulness: float | None
+    refusal: float | None
+    score: float | None
+    probability: float | None
+    verdict: str | None
+    slots: tuple[int, ...]
+    positions: tuple[str, ...]
+    guard_version: str
+    transfer: tuple[str, ...]
+    unproved: str | None
+
+
+class ModerationResult(BaseModel):
+    """What the guard says of one prompt. A null category is one that it was not fitted on."""
+
+    flagged: bool
+    categories: dict[str, bool | None]
+    category_scores: dict[str, float | None]
+    category_applied_input_types: dict[str, list[Literal["text"]]]
+    internals: Internals | None = None
+
+
+class ModerationResponse(BaseModel):
+    """OpenAI's moderation object."""
+
+    id: str
+    model: str
+    results: list[ModerationResult]
+
+
+@router.post(
+    "/v1/moderations",
+    responses=ERRORS,
+    response_model=ModerationResponse,
+    openapi_extra=documented(ModerationRequest),
+)
+async def moderations(
+    request: Request, state: Annotated[State, Depends(state_of)], caller: Annotated[Caller, Depends(entered)]
+) -> JSONResponse:
+    """Whether each text is harmful, by what the model itself believes of it."""
+    asked = await read_as(request, ModerationRequest, state.settings)
+    engine, _ = state.running()
+    named = known(state, asked.model)
+    conversations = asked.conversations()
+    found = await check(state, request, conversations, param=asked.param)
+    if state.settings.log_prompts:
+        state.log("prompts", caller=caller.name, prompts=conversations)
+    return JSONResponse(
+        {
+            "id": f"modr-{uuid.uuid4().hex}",
+            "model": named,
+            "results": [result(state, one, internals=caller.may("internals")) for one in found],
+        },
+        headers={"X-Guard-Version": engine.version},
+    )
+
+
+def known(state: State, name: str) -> str:
+    """`name`, if this server answers under it. Raises `ApiError` 404."""
+    if name not in names(state):
+        raise ApiError(
+            404,
+            f"The model {name[:200]!r} does not exist here. There is {', '.join(names(state))}.",
+            code="model_not_found",
+            param="model",
+        )
+    return name
+
+
+def names(state: State) -> Sequence[str]:
+    """What this server answers under: its model's name, and its aliases."""
+    engine = state.engine
+    return [*(() if engine is None else (engine.guard.model.name,)), *state.settings.aliases]
+
+
+def result(state: State, found: Verdict | Unproved, *, internals: bool) -> dict[str, Any]:
+    """One result. A prompt whose position could not be proved is flagged, with the reason."""
+    if isinstance(found, Unproved):
+        own: dict[str, float] = {}
+        probability, flagged = 1.0, True
+    else:
+        own, probability, flagged = found.category_scores, found.probability, found.flagged
+    by_category = scores(probability, own)
+    made: dict[str, Any] = {
+        "flagged": flagged,
+        "categories": said(flagged, by_category),
+        "category_scores": by_category,
+        "category_applied_input_types": {
+            name: ["text"] for name, one in by_category.items() if one is not None
+        },
+    }
+    return made | {"internals": read(state, found)} if internals else made
+
+
+def read(state: State, found: Verdict | Unproved) -> dict[str, Any]:
+    """What the guard read of one prompt."""
+    engine, _ = state.running()
+    fitted = engine.guard.manifest.fitted
+    known: dict[str, Any] = dict.fromkeys(("harmfulness", "refusal", "score", "probability", "verdict"))
+    if isinstance(found, Verdict):
+        fields = asdict(found)
+        known |= {name: fields[name] for name in ("harmfulness", "refusal", "score", "probability")}
+        known["verdict"] = found.cell
+    return known | {
+        "slots": list(fitted.slots),
+        "positions": list(fitted.positions),
+        "guard_version": engine.version,
+        "transfer": list(found.transfer) if isinstance(found, Verdict) else [],
+        "unproved": found.reason if isinstance(found, Unproved) else None,
+    }

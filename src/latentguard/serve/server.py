@@ -1,0 +1,85 @@
+"""The process: a socket, signals, and an orderly end in which every accepted request is answered."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+
+import uvicorn
+
+from latentguard.serve.app import create_app
+from latentguard.serve.connection import watched
+from latentguard.serve.engine import Engine
+from latentguard.serve.reloading import reload
+from latentguard.serve.state import State
+
+TICK = 0.05
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server that first lets accepted requests finish: draining, it answers new ones with 503."""
+
+    def __init__(self, config: uvicorn.Config, state: State, announced: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._state, self._announced = state, announced
+        self._drain: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: "list[object] | None" = None) -> None:  # type: ignore[override]
+        """Say where it listens; the port may have been chosen by the system."""
+        await super().startup(sockets)  # type: ignore[arg-type]
+        for server in getattr(self, "servers", []):
+            for one in server.sockets:
+                host, port = one.getsockname()[:2]
+                self._announced(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        self._state.watching = asyncio.create_task(self._watch())
+        with suppress(
+            NotImplementedError, RuntimeError, ValueError
+        ):  # no such signal, or not the main thread
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains, a second one ends at once."""
+        if self._state.phase == "draining" or (sig == signal.SIGINT and self._state.phase == "starting"):
+            self.should_exit = self.force_exit = True
+            return
+        self._state.phase = "draining"
+
+    def _reload(self) -> None:
+        """SIGHUP: the guard is read again, and its task kept until it is done."""
+        self._state.reloading = asyncio.create_task(reload(self._state))
+
+    async def _watch(self) -> None:
+        """Ends the server when it has drained, or when its model could not be loaded."""
+        while self._state.phase != "draining":
+            if self._state.failure is not None:
+                self.should_exit = True
+                return
+            await asyncio.sleep(TICK)
+        self._state.log("draining", requests=self._state.requests)
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._state.settings.drain_s
+        while self._state.requests and loop.time() < due and not self.should_exit:
+            await asyncio.sleep(TICK)
+        self.should_exit = True
+
+
+def serve(state: State, load: Callable[[State], Engine], announced: Callable[[str], None]) -> None:
+    """Serve until a signal ends it. Raises what broke while the model was loaded."""
+    settings = state.settings
+    config = uvicorn.Config(
+        create_app(state, load),
+        host=settings.host,
+        port=settings.port,
+        http=watched(settings.head_timeout_s, settings.write_timeout_s),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=max(1, round(settings.write_timeout_s)),
+    )
+    Server(config, state, announced).run()
+    if state.failure is not None:
+        raise state.failure

@@ -1,0 +1,220 @@
+"""The one thread that runs the model: a batch of checks, a token of every answer, and again."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Protocol
+
+from latentguard.guard import Verdict
+from latentguard.lm import Rendered, Replying
+from latentguard.serve.work.queue import Full, Queue
+from latentguard.serve.work.tickets import Answer, Chat, Checks, Outcome, Piece
+
+_FINISHED: dict[str, Outcome] = {
+    "eos": "stop",
+    "stop": "stop",
+    "length": "length",
+    "flagged": "content_filter",
+}
+
+
+class Runs(Protocol):
+    """What the worker runs: an `Engine`."""
+
+    def judge(self, prompts: Sequence[Rendered]) -> list[Verdict]:
+        """Verdicts, in order."""
+        ...
+
+    def begin(self, chats: Sequence[Chat]) -> Replying:
+        """Answers of which nothing has run yet."""
+        ...
+
+
+class Observer(Protocol):
+    """What is told of the worker's steps; called in its thread."""
+
+    def batch(self, waited: Sequence[float], seconds: float) -> None:
+        """A batch ran: how long each of its prompts had waited, and how long it took."""
+        ...
+
+    def token(self, chats: int, seconds: float) -> None:
+        """One step of answers in the making."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Talk:
+    """Chats that are answered in one batch."""
+
+    chats: Sequence[Chat]
+    replying: Replying
+    told: set[int] = field(default_factory=set[int])
+    tokens: list[int] = field(default_factory=list[int])
+
+
+class Worker:
+    """Owns the model. Requests come from the event loop (`check`, `chat`), results go back to it.
+
+    `batch_tokens`: of a batch of checks while nothing is answered; `small_batch_tokens` between two steps of
+    answers. `wait`: seconds that a batch which is not full waits for more. `most_chats`: answers at a time.
+    """
+
+    def __init__(
+        self,
+        runs: Runs,
+        *,
+        batch_tokens: int,
+        small_batch_tokens: int,
+        queued_tokens: int,
+        wait: float,
+        most_chats: int,
+        observer: Observer,
+    ) -> None:
+        self._runs, self._observer = runs, observer
+        self._batch_tokens, self._small = batch_tokens, min(small_batch_tokens, batch_tokens)
+        self._wait, self._most_chats = wait, most_chats
+        self._queue = Queue(queued_tokens)
+        self._chats: list[Chat] = []
+        """Not begun yet."""
+        self._talks: list[_Talk] = []
+        self._changes: list[Callable[[], None]] = []
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._loop, name="latentguard-worker", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the batch and the step that are running; what waits is not served."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def check(self, checks: Checks) -> None:
+        """Let a request in. Raises `Full`."""
+        with self._changed:
+            self._queue.add(checks)
+            self._changed.notify()
+
+    def chat(self, chat: Chat) -> None:
+        """Let a chat in. Raises `Full` where as many are answered as may be."""
+        with self._changed:
+            running = sum(not one.cancelled for talk in self._talks for one in talk.chats)
+            if running + len(self._chats) >= self._most_chats:
+                raise Full(max(self._queue.wait(), 1.0))
+            self._chats.append(chat)
+            self._changed.notify()
+
+    def between_batches(self, change: Callable[[], None]) -> None:
+        """Run `change` in the worker's thread when no batch is running: to replace a guard, say."""
+        with self._changed:
+            self._changes.append(change)
+            self._changed.notify()
+
+    @property
+    def waiting(self) -> int:
+        """Prompts that wait for a batch."""
+        return len(self._queue)
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._has_work)
+                if self._stopping:
+                    return
+                changes, self._changes = self._changes, []
+            for change in changes:
+                change()
+            self._batch()
+            self._begin()
+            for talk in self._talks:
+                self._step(talk)
+            self._talks = [talk for talk in self._talks if not talk.replying.finished]
+
+    def _has_work(self) -> bool:
+        return bool(self._stopping or self._changes or self._talks or self._chats or len(self._queue))
+
+    def _is_full(self) -> bool:
+        return bool(self._stopping or self._chats or self._queue.tokens >= self._batch_tokens)
+
+    def _batch(self) -> None:
+        """One batch of what waits."""
+        with self._changed:
+            if not len(self._queue):
+                return
+            idle = not self._talks and not self._chats
+            if idle and self._queue.tokens < self._batch_tokens:
+                self._changed.wait_for(self._is_full, timeout=self._wait)
+            batch = self._queue.take(self._batch_tokens if idle else self._small)
+        if not batch:
+            return
+        begun = monotonic()
+        prompts = [checks.prompts[number] for checks, number in batch]
+        try:
+            verdicts = self._runs.judge(prompts)
+        except Exception as error:
+            self._fail(batch, error)
+            return
+        seconds = monotonic() - begun
+        for (checks, number), verdict in zip(batch, verdicts, strict=True):
+            checks.give(number, verdict)
+        with self._changed:
+            self._queue.ran(sum(checks.tokens[number] for checks, number in batch), seconds)
+        self._observer.batch([begun - checks.arrived for checks, _ in batch], seconds)
+
+    def _fail(self, batch: Sequence[tuple[Checks, int]], error: Exception) -> None:
+        """Some prompt of a batch broke it: each is run alone, so that only its own request fails."""
+        for checks, number in batch:
+            if len(batch) == 1:
+                checks.fail(error)
+                return
+            try:
+                checks.give(number, self._runs.judge([checks.prompts[number]])[0])
+            except Exception as own:
+                checks.fail(own)
+
+    def _begin(self) -> None:
+        """Begin what waits to be answered: all in one batch, or each alone where that cannot be."""
+        with self._changed:
+            chats, self._chats = [one for one in self._chats if not one.cancelled], []
+        if not chats:
+            return
+        try:
+            self._talks.append(_Talk(chats, self._runs.begin(chats), tokens=[0] * len(chats)))
+            return
+        except Exception as error:
+            if len(chats) == 1:
+                chats[0].tell(error)
+                return
+        for one in chats:
+            try:
+                self._talks.append(_Talk([one], self._runs.begin([one]), tokens=[0]))
+            except Exception as error:
+                one.tell(error)
+
+    def _step(self, talk: _Talk) -> None:
+        """A token for every chat of `talk` that somebody listens to."""
+        for number, one in enumerate(talk.chats):
+            if one.cancelled:
+                talk.replying.end(number)
+        begun = monotonic()
+        try:
+            told = talk.replying.step()
+        except Exception as error:
+            for number, one in enumerate(talk.chats):
+                talk.replying.end(number)
+                one.tell(error)
+            return
+        for number, verdict in talk.replying.verdicts.items():
+            if number not in talk.told:
+                talk.told.add(number)
+                talk.chats[number].tell(Answer(verdict))
+        for one in told:
+            talk.tokens[one.number] += 1
+            finish = None if one.finish is None else _FINISHED[one.finish]
+            talk.chats[one.number].tell(Piece(one.text, finish, talk.tokens[one.number]))
+        self._observer.token(len(told), monotonic() - begun)

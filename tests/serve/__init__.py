@@ -1,0 +1,1 @@
+"""The server, over real sockets, with the clients that people use."""

@@ -1,0 +1,58 @@
+"""A guard read again while the server runs, and a second one in its shadow."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from latentguard.guard import Guard
+from latentguard.serve import Engine
+from latentguard.serve.reloading import reload
+from tests.serve.conftest import running
+
+
+def test_a_new_threshold_is_served_without_a_restart(
+    guard: Guard, tmp_path: Path, harmful: list[str], harmless: list[str]
+) -> None:
+    folder = tmp_path / "guard"
+    guard.save(folder)
+    with running(guard, engine=lambda own: Engine(own.model, own.guard, folder)) as server:
+        client = server.client("research-key")
+        first = client.moderations.create(input=harmless[0])
+        assert not first.results[0].flagged
+        guard.calibrated(harmless, target_fpr=0.9).save(folder)
+        asyncio.run(reload(server.state))
+        second = client.moderations.create(input=harmless)
+        assert sum(one.flagged for one in second.results) > 0
+        assert '"event": "reloaded"' in server.log.getvalue()
+        before = second.results[0].internals["score"]  # type: ignore[attr-defined]
+        assert before == pytest.approx(first.results[0].internals["score"], abs=1e-5)  # type: ignore[attr-defined]
+
+
+def test_a_guard_that_cannot_be_read_changes_nothing(
+    guard: Guard, tmp_path: Path, harmful: list[str]
+) -> None:
+    folder = tmp_path / "guard"
+    guard.save(folder)
+    with running(guard, engine=lambda own: Engine(own.model, own.guard, folder)) as server:
+        (folder / "guard.safetensors").write_bytes(b"damaged")
+        asyncio.run(reload(server.state))
+        assert '"event": "reload_failed"' in server.log.getvalue()
+        assert server.client().moderations.create(input=harmful[0]).results[0].flagged
+
+
+def test_a_shadow_counts_and_changes_nothing(guard: Guard, harmful: list[str], harmless: list[str]) -> None:
+    strict = guard.calibrated(harmless, target_fpr=0.9)
+
+    def engine(own: Engine) -> Engine:
+        return Engine(own.model, own.guard, own.guard_folder, strict)
+
+    with running(guard, engine=engine) as server:
+        found = server.client().moderations.create(input=harmless)
+        assert [one.flagged for one in found.results] == [one.flagged for one in guard.score(harmless)]
+        more = server.state.metrics.shadow.labels("not_flagged", "flagged")._value.get()
+        assert more == sum(
+            other.flagged and not own.flagged
+            for own, other in zip(guard.score(harmless), strict.score(harmless), strict=True)
+        )
+        assert more > 0

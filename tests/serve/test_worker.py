@@ -1,0 +1,183 @@
+"""The one thread that runs the model: between two tokens of an answer it serves checks, and it survives."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import openai
+import pytest
+
+from latentguard.guard import Guard, Verdict
+from latentguard.lm import Rendered, Replying
+from latentguard.serve import Engine
+from latentguard.serve.work import Chat
+from tests.serve.conftest import running
+from tests.serve.test_chat import ask
+
+
+class Recorded:
+    """An engine that notes what it is asked to do, in order."""
+
+    def __init__(self, engine: Engine, before: Callable[[str], None] = lambda _: None) -> None:
+        self._engine, self._before, self.done = engine, before, []  # type: ignore[var-annotated]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def judge(self, prompts: Sequence[Rendered]) -> list[Verdict]:
+        self.done.append(("judge", len(prompts)))
+        self._before("judge")
+        return self._engine.judge(prompts)
+
+    def begin(self, chats: Sequence[Chat]) -> Replying:
+        replying = self._engine.begin(chats)
+        step = replying.step
+
+        def stepped() -> Any:
+            self.done.append(("step", len(chats)))
+            self._before("step")
+            return step()
+
+        replying.step = stepped  # type: ignore[method-assign]
+        return replying
+
+
+def test_a_check_waits_for_one_token_of_a_long_answer(guard: Guard, harmless: list[str]) -> None:
+    made: list[Recorded] = []
+    asked, checked = threading.Event(), threading.Event()
+
+    def before(what: str) -> None:
+        if what == "step" and sum(kind == "step" for kind, _ in made[0].done) == 5:
+            asked.set()
+            checked.wait(0.5)
+
+    def engine(own: Engine) -> Recorded:
+        made.append(Recorded(own, before))
+        return made[0]
+
+    with running(guard, engine=engine, max_new_tokens=64) as server:
+        answer: list[Any] = []
+
+        def chat() -> None:
+            answer.append(server.client().chat.completions.create(**ask(harmless[0], max_tokens=64)))
+
+        talking = threading.Thread(target=chat)
+        talking.start()
+        assert asked.wait(20)
+        pending = threading.Thread(target=lambda: server.client().moderations.create(input="hello"))
+        pending.start()
+        while not server.state.worker or not server.state.worker.waiting:
+            threading.Event().wait(0.005)
+        checked.set()
+        pending.join(20)
+        talking.join(20)
+    kinds = [kind for kind, _ in made[0].done]
+    assert kinds.index("judge") == 5  # after five steps the next thing done is the check
+    assert (
+        answer[0].choices[0].message.content == guard.model.generate([harmless[0]], max_new_tokens=64)[0].text
+    )
+
+
+def test_chats_that_come_together_are_answered_in_one_batch_each_as_if_alone(
+    guard: Guard, harmless: list[str]
+) -> None:
+    made: list[Recorded] = []
+    begin = threading.Event()
+
+    def before(what: str) -> None:
+        if what == "judge":
+            begin.wait(20)
+
+    def engine(own: Engine) -> Recorded:
+        made.append(Recorded(own, before))
+        return made[0]
+
+    with running(guard, engine=engine) as server:
+        held = threading.Thread(target=lambda: server.client().moderations.create(input="hello"))
+        held.start()
+        while not made[0].done:
+            threading.Event().wait(0.005)
+        said: dict[str, str | None] = {}
+
+        def chat(text: str) -> None:
+            found = server.client().chat.completions.create(**ask(text))
+            said[text] = found.choices[0].message.content
+
+        talking = [threading.Thread(target=chat, args=(text,)) for text in harmless[:3]]
+        for one in talking:
+            one.start()
+        while len(server.state.worker._chats) < 3:  # type: ignore[union-attr]
+            threading.Event().wait(0.005)
+        begin.set()
+        for one in [held, *talking]:
+            one.join(20)
+    assert ("step", 3) in made[0].done
+    assert ("step", 1) not in made[0].done
+    for text in harmless[:3]:
+        assert said[text] == guard.model.generate([text], max_new_tokens=24)[0].text
+
+
+def test_a_client_that_leaves_frees_its_place(guard: Guard, harmless: list[str]) -> None:
+    with running(guard, max_chats=1) as server:
+        stream = server.client().chat.completions.create(**ask(harmless[0], max_tokens=400), stream=True)
+        next(iter(stream))
+        with pytest.raises(openai.RateLimitError) as raised:
+            server.client().chat.completions.create(**ask(harmless[1]))
+        assert int(raised.value.response.headers["Retry-After"]) >= 1
+        stream.close()
+        for _ in range(200):
+            try:
+                server.client().chat.completions.create(**ask(harmless[1]))
+                break
+            except openai.RateLimitError:
+                threading.Event().wait(0.02)
+        else:
+            raise AssertionError("the place was not freed")
+
+
+def test_what_breaks_a_batch_fails_its_own_request_alone(guard: Guard, harmless: list[str]) -> None:
+    poison = guard.model.render(harmless[5]).ids
+
+    class Breaks(Recorded):
+        def judge(self, prompts: Sequence[Rendered]) -> list[Verdict]:
+            if any(one.ids == poison for one in prompts):
+                raise RuntimeError("broken")
+            return super().judge(prompts)
+
+    with running(guard, engine=lambda own: Breaks(own)) as server:
+        client = server.client()
+        with pytest.raises(openai.InternalServerError) as raised:
+            client.moderations.create(input=[harmless[4], harmless[5]])
+        assert raised.value.response.json()["error"]["type"] == "server_error"
+        assert len(client.moderations.create(input=harmless[:4]).results) == 4
+
+
+def test_overload_is_refused_at_once_and_what_was_let_in_is_served(guard: Guard, harmless: list[str]) -> None:
+    made: list[Recorded] = []
+    begin = threading.Event()
+
+    def engine(own: Engine) -> Recorded:
+        made.append(Recorded(own, lambda _: begin.wait(20) and None))
+        return made[0]
+
+    with running(guard, engine=engine, batch_tokens=64, queued_batches=1) as server:
+        results: list[object] = []
+
+        def one() -> None:
+            try:
+                results.append(server.client().moderations.create(input=harmless[:2]))
+            except openai.RateLimitError as error:
+                results.append(error)
+
+        threads = [threading.Thread(target=one) for _ in range(24)]
+        for each in threads:
+            each.start()
+        while sum(isinstance(found, openai.RateLimitError) for found in results) < 12:
+            threading.Event().wait(0.01)
+        begin.set()
+        for each in threads:
+            each.join(20)
+    refused = [found for found in results if isinstance(found, openai.RateLimitError)]
+    assert 12 <= len(refused) < 24
+    assert all(int(found.response.headers["Retry-After"]) >= 1 for found in refused)
+    assert len(results) == 24
