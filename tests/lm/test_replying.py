@@ -99,14 +99,14 @@ def test_pieces_together_are_the_text_and_nothing_of_a_stop_string_is_shown(
     """A token a byte: every character of several bytes is torn."""
     data = text.encode()
     spelling = Spelling(lambda ids: bytes(ids).decode(errors="replace"), stops)
-    cut = min([text.index(stop) for stop in stops if stop in text], default=None)
-    shown = ""
+    shown, expected = "", text
     for number in range(len(data)):
         shown += spelling.take(data[number])
         said = data[: number + 1].decode(errors="replace")
-        if any(stop in said for stop in stops):
-            shown += spelling.end(cut=True)
+        ends = [said.index(stop) for stop in stops if stop in said]
+        if ends:  # a reply ends with the first stop string that is whole
+            shown, expected = shown + spelling.end(cut=True), said[: min(ends)]
             break
     else:
         shown += spelling.end(cut=False)
-    assert shown == (text if cut is None else text[:cut])
+    assert shown == expected

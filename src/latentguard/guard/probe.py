@@ -32,7 +32,7 @@ class Probe:
     def cell_scores(self, states: Float[Tensor, "prompt cell hidden"]) -> Float[Tensor, "prompt cell"]:
         """The score of every cell, float32. One cell at a time: no copy of all states is made."""
         columns = [
-            (unit(states[:, cell]) if self.unit_length else states[:, cell].float()) @ self.weights[cell]
+            _cell(states, cell, self.unit_length) @ self.weights[cell]
             for cell in range(self.weights.shape[0])
         ]
         return torch.stack(columns, dim=1) + self.bias
@@ -45,3 +45,19 @@ class Probe:
         """The probe of some cells only."""
         chosen = list(cells)
         return Probe(self.weights[chosen], self.bias[chosen], self.unit_length)
+
+
+def scores_together(
+    probes: Sequence[Probe], states: Float[Tensor, "prompt cell hidden"]
+) -> Float[Tensor, "probe prompt"]:
+    """The scores of several probes of one method on the same cells, each of which is read once for all."""
+    weights = torch.stack([one.weights for one in probes], dim=1)
+    columns = [_cell(states, cell, probes[0].unit_length) @ own.T for cell, own in enumerate(weights)]
+    biases = torch.stack([one.bias for one in probes], dim=1)[:, None]
+    return (torch.stack(columns) + biases).mean(dim=0).T
+
+
+def _cell(
+    states: Float[Tensor, "prompt cell hidden"], cell: int, unit_length: bool
+) -> Float[Tensor, "prompt hidden"]:
+    return unit(states[:, cell]) if unit_length else states[:, cell].float()

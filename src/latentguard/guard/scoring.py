@@ -10,7 +10,7 @@ from torch import Tensor
 from latentguard.beliefs import cell_of, layer_scores
 from latentguard.guard.cells import Cells
 from latentguard.guard.manifest import Manifest
-from latentguard.guard.probe import Method, Probe
+from latentguard.guard.probe import Method, Probe, scores_together
 from latentguard.guard.refusal import AT, refusal_scores
 from latentguard.guard.verdict import InstructionEnd, Verdict
 from latentguard.lm import States
@@ -90,18 +90,17 @@ def scored(
             tensors["refusal.negative"],
         )
     read = manifest.fitted.cells.of(states)
-
-    def by(*names: str) -> list[Float[np.ndarray, " prompt"]]:
-        probes = [probe_named(tensors, name, manifest.fitted.method) for name in names]
-        return [probe.scores(read).double().numpy() for probe in probes]
-
-    categories = by(*(f"category_{number}" for number in range(len(manifest.categories))))
+    names = ["probe", *(f"category_{number}" for number in range(len(manifest.categories)))]
+    names += [f"permuted_{number}" for number in range(permutations)]
+    probes = [probe_named(tensors, name, manifest.fitted.method) for name in names]
+    score, *others = scores_together(probes, read).double().numpy()
+    categories, permuted = others[: len(manifest.categories)], others[len(manifest.categories) :]
     return Scores(
-        score=by("probe")[0],
+        score=score,
         harmfulness=harmfulness(states, manifest, tensors),
         refusal=refusal,
         categories=np.stack(categories, axis=1) if categories else np.zeros((len(read), 0)),
-        permuted=tuple(by(*(f"permuted_{number}" for number in range(permutations)))),
+        permuted=tuple(permuted),
     )
 
 

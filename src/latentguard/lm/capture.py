@@ -22,6 +22,7 @@ from latentguard.lm.blocks import Blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.chat import Rendered
 from latentguard.lm.edits.in_force import any_changing, every_edit_must_match
+from latentguard.lm.held import Held
 from latentguard.lm.runs import Segment, beginning, run, spreading
 from latentguard.lm.states import Sink
 from latentguard.lm.taps import Take, Tap
@@ -41,23 +42,28 @@ def capture(
     device: torch.device,
     share: bool,
     budget: Budget,
+    held: Held | None = None,
     progress: Progress = silent,
 ) -> None:
     """Hand `sink` what passes every tap at every index in `indices[prompt]` of every prompt.
 
+    `held`: a beginning that need not run again, where all prompts begin with it.
     Raises `NonFiniteState` with the tap named, `EditMatchedNothing` where an active edit met no token.
     """
     # Edits differ by prompt, and a run that ends before its first block fills no cache to share.
     share = share and not any_changing() and taps[-1].depth > 0
     ends = [max(wanted) + 1 for wanted in indices]
+    if held is not None and not (share and held.begins(prompts, [min(wanted) for wanted in indices])):
+        held = None
+    skipped = 0 if held is None else len(held.ids)
     planned = plan(
-        [prompt.ids[:end] for prompt, end in zip(prompts, ends, strict=True)],
+        [prompt.ids[skipped:end] for prompt, end in zip(prompts, ends, strict=True)],
         share=share,
         budget=budget.tokens,
         a_run=budget.a_run,
     )
     reader = Reader(tuple(taps), exits=True)
-    job = _Job(blocks, prompts, indices, reader, len(planned.root), device)
+    job = _Job(blocks, prompts, indices, reader, skipped, skipped + len(planned.root), device)
     done, read = 0, [0] * len(taps)
 
     def counted(number: int, targets: Tensor, states: Tensor) -> None:
@@ -65,7 +71,7 @@ def capture(
         sink(number, targets, states)
 
     with every_edit_must_match(), reader.hooked():
-        root = job.run_root(planned.root)
+        root = job.run_root(planned.root, held)
         waiting = planned.families
         while waiting:
             batch = next_batch(waiting, budget.tokens, a_run=budget.a_run)
@@ -180,17 +186,22 @@ class _Job:
     prompts: Sequence[Rendered]
     indices: Sequence[Sequence[int]]
     reader: Reader
+    held_tokens: int
     root_tokens: int
+    """Tokens of the root, and of what is held before it."""
     device: torch.device
     root_read: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
 
-    def run_root(self, root: tuple[int, ...]) -> Segment | None:
+    def run_root(self, root: tuple[int, ...], held: Held | None) -> Segment | None:
         """The beginning that all prompts share. Positions inside it are read here, once for all."""
         if not root:
-            return None
-        segment = beginning(self.blocks, 1, self.device, cached=True)
+            return None if held is None else held.segment
+        if held is None:
+            segment = beginning(self.blocks, 1, self.device, cached=True)
+        else:
+            segment = held.segment.fork([0])
         everyone = range(len(self.prompts))
-        self._run(segment, [root], [0], [tuple(everyone)], prompts=[0])
+        self._run(segment, [root], [self.held_tokens], [tuple(everyone)], prompts=[0])
         self.root_read, self.reader.read = self.reader.read, []
         return segment
 

@@ -23,6 +23,7 @@ from latentguard.lm.edits.in_force import Edit, any_active, edited
 from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fingerprint
 from latentguard.lm.followed import Followed, following
 from latentguard.lm.heads import HeadSite, chosen_sites
+from latentguard.lm.held import Held, hold
 from latentguard.lm.memory import Memory
 from latentguard.lm.proof.at_load import prove
 from latentguard.lm.proof.record import ProofRecord, positions_record
@@ -71,6 +72,7 @@ class LanguageModel:
         self.proof = prove(module, self.blocks, self.dtype, self.device)
         self._fingerprint: str | None = None
         self._memory = Memory(self.dtype)
+        self._held: Held | None = None
         self._budget = Budget.of(self.device)
         self._tokens_a_batch = Budget.of_replies(self.device)
 
@@ -425,6 +427,21 @@ class LanguageModel:
         """
         return self._memory.remembering(folder, self.identity)
 
+    def hold_beginning(self, prompt: Conversation | Rendered, tokens: int) -> bool:
+        """From now on, prompts that begin with the first `tokens` tokens of `prompt` are read and answered
+        from there on: those tokens run once, here. For a template's opening, which every prompt repeats.
+
+        Returns False where this model's beginnings could not be proved to be shared; nothing changes then.
+        What was held before is let go. Raises `ValueError` for no token, or for all of the prompt's.
+        """
+        (rendered,) = self._rendered([prompt])
+        if not 0 < tokens < len(rendered.ids):
+            raise ValueError(f"{tokens} of the {len(rendered.ids)} tokens of a prompt are no beginning of it")
+        self._held = None
+        if self._runner.cache_may_be_padded([rendered]):
+            self._held = hold(self.blocks, self.device, rendered, tokens)
+        return self._held is not None
+
     def dated(self, date: str | None) -> "LanguageModel":
         """This model, whose template is told another date (ISO); itself where that changes nothing.
 
@@ -449,7 +466,7 @@ class LanguageModel:
         fresh = copy.copy(self)
         fresh.module, fresh.blocks, fresh._fingerprint = made.module, made.blocks, made.fingerprint
         fresh.name, fresh.notes = f"{self.name} (untrained copy, seed {seed})", ()
-        fresh.quantisation = None
+        fresh.quantisation, fresh._held = None, None
         fresh._memory = self._memory.of_copy(fresh.identity)
         fresh._budget = Budget.of_copy(self.device)
         fresh.proof = self.proof.of_copy()
@@ -465,7 +482,9 @@ class LanguageModel:
 
     @property
     def _runner(self) -> Runner:
-        return Runner(self.blocks, self.device, self.proof.shares_prefixes, self._budget, self._memory)
+        return Runner(
+            self.blocks, self.device, self.proof.shares_prefixes, self._budget, self._memory, self._held
+        )
 
     def _rendered(self, prompts: Sequence[Conversation | Rendered]) -> list[Rendered]:
         return [prompt if isinstance(prompt, Rendered) else self.render(prompt) for prompt in prompts]

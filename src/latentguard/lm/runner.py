@@ -10,6 +10,7 @@ from latentguard.lm.blocks import Blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.capture import capture
 from latentguard.lm.chat import Rendered
+from latentguard.lm.held import Held
 from latentguard.lm.memory import Memory
 from latentguard.lm.replies.prefill import Prefill
 from latentguard.lm.states import Sink
@@ -25,6 +26,7 @@ class Runner:
     shares_prefixes: bool
     budget: Budget
     memory: Memory
+    held: Held | None = None
 
     def slots(
         self,
@@ -64,6 +66,7 @@ class Runner:
             device=self.device,
             share=self.cache_may_be_padded(prompts),
             budget=self.budget,
+            held=self.held,
             progress=progress,
         )
 
@@ -74,7 +77,15 @@ class Runner:
         if not prompts:
             raise ValueError("no prompts were given")
         free = self.cache_may_be_padded(prompts, new_tokens)
-        return Prefill(self.blocks, prompts, self.device, share=share and free, level=not free, before=before)
+        return Prefill(
+            self.blocks,
+            prompts,
+            self.device,
+            share=share and free,
+            level=not free,
+            before=before,
+            held=self.held,
+        )
 
     def cache_may_be_padded(self, prompts: Sequence[Rendered], new_tokens: int = 0) -> bool:
         """Whether caches of these prompts may be forked, reordered, and hold padding: it counts towards an

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latentguard.serve.documented import complete
 from latentguard.serve.engine import Engine
-from latentguard.serve.errors import ApiError
+from latentguard.serve.errors import CLIENT_LEFT, ApiError
 from latentguard.serve.routes import chat, checks, moderations, status
 from latentguard.serve.state import State
 from latentguard.serve.work import Worker
@@ -136,7 +136,7 @@ class Observed:
             await broke.response()(scope, receive, sent)
         finally:
             seconds = time.monotonic() - begun
-            code = answered[0] if answered else 499
+            code = answered[0] if answered else CLIENT_LEFT
             route = scope.get("route")
             path = getattr(route, "path", "unknown")
             self._state.metrics.requests.labels(path, str(code)).inc()

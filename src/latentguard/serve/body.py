@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
-from latentguard.serve.errors import ApiError
+from latentguard.serve.errors import CLIENT_LEFT, ApiError
 from latentguard.serve.settings import Settings
 
 READ_ASIDE = 1 << 14
@@ -54,7 +54,7 @@ async def _whole(request: Request, settings: Settings) -> bytes:
             408, f"The body had not come after {settings.body_timeout_s:g} s.", headers=_CLOSES
         ) from None
     except ClientDisconnect:
-        raise ApiError(400, "The client left before its body had come.") from None
+        raise ApiError(CLIENT_LEFT, "The client left before its body had come.") from None
     return b"".join(parts)
 
 

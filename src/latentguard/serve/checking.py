@@ -12,7 +12,7 @@ from latentguard.errors import BadData, PositionNotProved, PromptTooLong, Templa
 from latentguard.guard import Verdict
 from latentguard.lm import Conversation, Rendered
 from latentguard.serve.engine import Engine
-from latentguard.serve.errors import ApiError, too_many
+from latentguard.serve.errors import CLIENT_LEFT, ApiError, too_many
 from latentguard.serve.state import State
 from latentguard.serve.work import Checks, Full
 
@@ -129,7 +129,7 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Re
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ApiError(400, "The client left.", code="client_left")
+            raise ApiError(CLIENT_LEFT, "The client left.", code="client_left")
         return task.result()
     finally:
         for one in (task, gone):

@@ -12,6 +12,10 @@ TWO_PROMPTS = ("a", "Zz?")
 """Their renderings share what every prompt of a single turn begins with."""
 
 
+WORTH_HOLDING = 8
+"""Tokens from which a shared beginning costs more to run than to copy."""
+
+
 @dataclass(slots=True, eq=False)
 class Engine:
     """What the worker runs. `guard` and `shadow` may be replaced between two batches (`Worker.swap`)."""
@@ -23,12 +27,14 @@ class Engine:
     told: Callable[[Verdict, Verdict], None] = lambda own, shadows: None
     """Takes what both guards say of one prompt."""
     shared: int = field(init=False)
-    """Tokens that every prompt of a single turn begins with: they run once a batch."""
+    """Tokens that every prompt of a single turn begins with: they run once, when the server starts."""
 
     def __post_init__(self) -> None:
         first, second = (self.render(one).ids for one in TWO_PROMPTS)
         pairs = enumerate(zip(first, second, strict=False))
         self.shared = next((number for number, (one, other) in pairs if one != other), 0)
+        if self.shared >= WORTH_HOLDING:
+            self.guard.model.hold_beginning(TWO_PROMPTS[0], self.shared)
 
     @property
     def version(self) -> str:

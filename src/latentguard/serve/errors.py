@@ -19,6 +19,8 @@ KINDS = {
     500: "server_error",
     503: "service_unavailable",
 }
+CLIENT_LEFT = 499
+"""For the log alone: nobody is there to read it."""
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["error"],

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -15,6 +16,9 @@ from latentguard.serve.reloading import reload
 from latentguard.serve.state import State
 
 TICK = 0.05
+GIVES_WAY_AFTER = 0.0005
+"""Seconds after which the worker's thread gives way to the event loop: Python's own five milliseconds are
+longer than a request."""
 
 
 class Server(uvicorn.Server):
@@ -66,6 +70,7 @@ class Server(uvicorn.Server):
 
 def serve(state: State, load: Callable[[State], Engine], announced: Callable[[str], None]) -> None:
     """Serve until a signal ends it. Raises what broke while the model was loaded."""
+    sys.setswitchinterval(GIVES_WAY_AFTER)
     settings = state.settings
     config = uvicorn.Config(
         create_app(state, load),

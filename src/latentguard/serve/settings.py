@@ -91,10 +91,13 @@ class Settings(BaseSettings):
         None, ge=1, description="Tokens of prompts in one batch; by default what the machine runs best."
     )
     max_wait_ms: float = Field(
-        1.0, ge=0, le=1000, description="How long a lone prompt waits for others, in milliseconds."
+        1.0,
+        ge=0,
+        le=1000,
+        description="Milliseconds that a batch which is not full waits for more, when others are about.",
     )
     queued_batches: float = Field(
-        1.0, gt=0, description="Batches that may wait; beyond them a request gets 429 at once."
+        2.0, gt=0, description="Batches that may wait; beyond them a request gets 429 at once."
     )
     max_prompts: int = Field(512, ge=1, description="Prompts in one request.")
     max_prompt_tokens: int = Field(8192, ge=1, description="Tokens of one prompt, template and all.")

@@ -13,6 +13,7 @@ from latentguard.lm.batches import batches, plan, shared_beginning
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.chat import Rendered
 from latentguard.lm.edits.in_force import any_changing
+from latentguard.lm.held import Held
 from latentguard.lm.replies.reply import Reply
 from latentguard.lm.replies.watching import LastTokens, Reading
 from latentguard.lm.runs import Segment, beginning, run
@@ -27,7 +28,8 @@ class Prefill:
     `share`: a beginning may run once. `level`: the rows of a batch are equally long and none leaves it before
     all have ended, so that a cache never holds padding and is never reordered: for a model whose attention
     window the padding would count towards, or whose cache cannot be forked. `before`: the token at which a
-    shared beginning ends at the latest, because it is read of every prompt.
+    shared beginning ends at the latest, because it is read of every prompt. `held`: a beginning that need
+    not run again, where all begin with it.
     """
 
     def __init__(
@@ -39,12 +41,16 @@ class Prefill:
         share: bool,
         level: bool = False,
         before: int | None = None,
+        held: Held | None = None,
     ) -> None:
         self.blocks, self.prompts, self.device, self.level = blocks, prompts, device, level
         shares = share and not any_changing()
         self._beginning = shared_beginning([one.ids for one in prompts])[:before] if shares else ()
-        self.shared = len(self._beginning)
         self._root: Segment | None = None
+        firsts = [len(one.ids) - 1 if before is None else before for one in prompts]
+        if held is not None and share and held.begins(prompts, firsts):
+            self._beginning, self._root = held.ids, held.segment
+        self.shared = len(self._beginning)
 
     def batches(self, budget: int) -> Iterator[list[int]]:
         """Prompt numbers, sorted by length, in batches of at most `budget` padded tokens and 64 rows."""

@@ -1,8 +1,8 @@
-"""What waits, and which of it runs next: fair between requests, alike in length, and never more than fits.
+"""What waits, and which of it runs next: fair between requests, and never more than fits.
 
 A request of a thousand prompts and one of a single prompt take turns, prompt by prompt, so that the small one
-waits for one batch and not for the large one. Within its turn a batch is filled with prompts about as long as
-the first, because padding costs what tokens cost. What does not fit waits at the front for the next.
+waits for one batch and not for the large one. A batch is measured in tokens that its prompts do not share;
+the model sorts it by length and runs it in pieces that waste little on padding (`lm/batches.py`).
 """
 
 from collections import deque
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from latentguard.serve.work.tickets import Checks
 
-WIDEST, SLACK = 2, 32
-"""A batch's longest prompt is at most so many times as long as its shortest, and so many tokens."""
 CONSIDERED = 512
 """Requests that are looked at for one batch."""
 
@@ -27,7 +25,7 @@ class Full(Exception):
 
 @dataclass(slots=True)
 class _Waiting:
-    """One request's place: its prompts that wait, the longest first."""
+    """One request's place: its prompts that wait, in their order."""
 
     checks: Checks
     numbers: deque[int]
@@ -55,8 +53,7 @@ class Queue:
         if self.tokens and self.tokens + cost > self.most:
             raise Full(self.wait())
         self.tokens += cost
-        order = sorted(range(len(checks.prompts)), key=lambda number: -checks.tokens[number])
-        self._waiting.append(_Waiting(checks, deque(order)))
+        self._waiting.append(_Waiting(checks, deque(range(len(checks.prompts)))))
 
     def wait(self) -> float:
         """Seconds that what waits will take, as far as is known."""
@@ -74,34 +71,24 @@ class Queue:
             self._waiting.remove(one)
 
     def take(self, budget: int) -> list[tuple[Checks, int]]:
-        """The next batch: (request, number of its prompt), at most `budget` padded tokens, one at least."""
+        """The next batch: (request, number of its prompt), at most `budget` tokens, one prompt at least."""
         self.forget()
         batch: list[tuple[Checks, int]] = []
-        shortest = longest = 0
+        taken = 0
         for place in self._turns():
-            number = place.numbers[0]
-            own = max(place.checks.tokens[number], 1)
-            lowest, highest = (min(shortest, own), max(longest, own)) if batch else (own, own)
-            if batch and (highest * (len(batch) + 1) > budget or highest > WIDEST * lowest + SLACK):
-                continue
-            place.numbers.popleft()
-            shortest, longest = lowest, highest
-            batch.append((place.checks, number))
-            self.tokens -= place.checks.tokens[number]
-            if longest * (len(batch) + 1) > budget:
+            cost = place.checks.tokens[place.numbers[0]]
+            if batch and taken + cost > budget:
                 break
+            batch.append((place.checks, place.numbers.popleft()))
+            taken += cost
+        self.tokens -= taken
         if batch:
             self._waiting.rotate(-1)  # whose turn it was goes to the end
         self._waiting = deque(one for one in self._waiting if one.numbers)
         return batch
 
     def _turns(self) -> Iterator[_Waiting]:
-        """Every request in its order, round after round, until a round takes nothing."""
+        """Every request in its order, round after round."""
         considered = list(self._waiting)[:CONSIDERED]
-        while True:
-            before = sum(len(one.numbers) for one in considered)
-            for one in considered:
-                if one.numbers:
-                    yield one
-            if sum(len(one.numbers) for one in considered) == before:
-                return
+        while considered := [one for one in considered if one.numbers]:
+            yield from considered

@@ -57,7 +57,8 @@ class Worker:
     """Owns the model. Requests come from the event loop (`check`, `chat`), results go back to it.
 
     `batch_tokens`: of a batch of checks while nothing is answered; `small_batch_tokens` between two steps of
-    answers. `wait`: seconds that a batch which is not full waits for more. `most_chats`: answers at a time.
+    answers. `wait`: seconds that a batch which is not full waits for more, where the one before
+    it had several prompts. `most_chats`: answers at a time.
     """
 
     def __init__(
@@ -81,6 +82,8 @@ class Worker:
         self._changes: list[Callable[[], None]] = []
         self._changed = threading.Condition()
         self._stopping = False
+        self._company = False
+        """The last batch held several prompts: others are about, and a moment's wait brings them together."""
         self._thread = threading.Thread(target=self._loop, name="latentguard-worker", daemon=True)
 
     def start(self) -> None:
@@ -147,11 +150,12 @@ class Worker:
             if not len(self._queue):
                 return
             idle = not self._talks and not self._chats
-            if idle and self._queue.tokens < self._batch_tokens:
+            if idle and self._company and self._queue.tokens < self._batch_tokens:
                 self._changed.wait_for(self._is_full, timeout=self._wait)
             batch = self._queue.take(self._batch_tokens if idle else self._small)
         if not batch:
             return
+        self._company = len(batch) > 1
         begun = monotonic()
         prompts = [checks.prompts[number] for checks, number in batch]
         try:
