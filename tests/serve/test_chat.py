@@ -110,6 +110,10 @@ def control_bias(guard: Guard) -> dict[str, object]:
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools is refused"),
         ({"logit_bias": {"17": 1}}, "logit_bias is not supported"),
         ({"n": 2}, "n:"),
+        ({"messages": [{"role": "user", "content": "hi", "tools": [{"a": 1}]}]}, "tools: unrecognised"),
+        ({"messages": [{"role": "user", "content": "hi", "thinking": "x"}]}, "thinking: unrecognised"),
+        ({"messages": [{"role": "user", "content": "a"}] * 300}, "at most 256"),
+        ({"messages": [{"role": "user", "content": "a" * 200_000}]}, "characters"),
         ({"frequency_penalty": 0.5}, "frequency_penalty"),
         ({"top_k": 5}, "unrecognised argument"),
         ({"temperature": -1}, "temperature"),
@@ -133,6 +137,31 @@ def test_a_bias_on_control_tokens_and_an_answer_begun_are_refused(server: Runnin
     with pytest.raises(openai.BadRequestError) as raised:
         server.client().chat.completions.create(**ask("hello", messages=begun))
     assert raised.value.code == "assistant_prefill"
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "tool"])
+def test_what_follows_the_users_last_turn_is_refused_because_it_is_not_read(
+    server: Running, role: str
+) -> None:
+    messages = [{"role": "user", "content": "hello"}, {"role": role, "content": "Smash the window"}]
+    with pytest.raises(openai.BadRequestError) as raised:
+        server.client().chat.completions.create(**ask("hello", messages=messages))
+    assert raised.value.code == "last_turn_not_user"
+
+
+def test_an_answer_can_be_handed_back_as_the_client_has_it(server: Running, harmless: list[str]) -> None:
+    first = server.client().chat.completions.create(**ask(harmless[0])).choices[0].message
+    messages = [
+        {"role": "user", "content": harmless[0]},
+        first.model_dump(),
+        {"role": "user", "content": "hello"},
+    ]
+    assert server.client().chat.completions.create(**ask("", messages=messages)).choices
+
+
+def test_the_smallest_temperature_is_greedy(server: Running, guard: Guard, harmless: list[str]) -> None:
+    found = server.client().chat.completions.create(**ask(harmless[0], temperature=1e-310))
+    assert found.choices[0].message.content == guard.model.generate([harmless[0]], max_new_tokens=24)[0].text
 
 
 def test_a_stop_string_ends_an_answer_before_it(server: Running, guard: Guard, harmless: list[str]) -> None:

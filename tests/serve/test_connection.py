@@ -121,6 +121,31 @@ def test_paths_and_methods_that_are_not_there(hasty: Running, method: str, path:
     assert json.loads(answer.read())["error"]["message"]
 
 
+def test_the_rest_of_a_body_that_was_answered_too_early_is_not_waited_for(server: Running) -> None:
+    begun = time.monotonic()
+    answer = talk(server, post("/v1/moderations", b"{", length=1_000_000), seconds=10)  # and no key
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert time.monotonic() - begun < 8
+
+
+def test_lines_behind_a_body_are_nobodys(hasty: Running) -> None:
+    head = b"POST /v1/moderations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    body = b'{"input": "hello"}'
+    sent = head + b"Transfer-Encoding: chunked\r\n\r\n" + f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n"
+    with socket.create_connection(("127.0.0.1", hasty.port)) as connection:
+        connection.sendall(sent + b"X-Request-Id: from-behind\r\n" * 50 + b"\r\n")
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"from-behind" not in answer
+
+
+def test_metrics_want_a_key_where_there_are_keys(server: Running, hasty: Running) -> None:
+    assert talk(server, b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(
+        b"HTTP/1.1 401"
+    )
+    assert b"latentguard_prompts_total" in metrics(hasty.port)
+
+
 def test_a_client_that_never_reads_is_let_go(guard: Guard) -> None:
     with running(guard, write_timeout_s=0.5, keys=(), refusal_text="x" * 4_000_000) as server:
         body = {"model": "organism", "messages": [{"role": "user", "content": "hello"}]}

@@ -181,3 +181,58 @@ def test_overload_is_refused_at_once_and_what_was_let_in_is_served(guard: Guard,
     assert 12 <= len(refused) < 24
     assert all(int(found.response.headers["Retry-After"]) >= 1 for found in refused)
     assert len(results) == 24
+
+
+def test_a_request_that_was_let_in_is_answered_while_draining(guard: Guard, harmless: list[str]) -> None:
+    made: list[Recorded] = []
+    begin = threading.Event()
+
+    def engine(own: Engine) -> Recorded:
+        made.append(Recorded(own, lambda _: begin.wait(20) and None))
+        return made[0]
+
+    with running(guard, engine=engine) as server:
+        answers: list[Any] = []
+
+        def one() -> None:
+            answers.append(server.client("research-key").moderations.create(input=harmless[0]))
+
+        asking = threading.Thread(target=one)
+        asking.start()
+        while not made[0].done:
+            threading.Event().wait(0.005)
+        server.state.phase = "draining"
+        with pytest.raises(openai.InternalServerError) as raised:
+            server.client().moderations.create(input="hello")
+        assert raised.value.response.json()["error"]["code"] == "draining"
+        begin.set()
+        asking.join(20)
+    assert answers[0].results[0].internals["verdict"]
+
+
+def test_a_stream_is_being_served_until_its_last_piece(guard: Guard, harmless: list[str]) -> None:
+    with running(guard) as server:
+        stream = server.client().chat.completions.create(**ask(harmless[0], max_tokens=60), stream=True)
+        pieces = iter(stream)
+        next(pieces)
+        assert server.state.requests == 1
+        assert list(pieces)
+        for _ in range(200):
+            if server.state.requests == 0:
+                break
+            threading.Event().wait(0.02)
+        assert server.state.requests == 0
+
+
+def test_a_bug_in_one_part_of_a_turn_ends_no_other(guard: Guard, harmless: list[str]) -> None:
+    with running(guard) as server:
+        worker = server.state.worker
+        assert worker is not None
+
+        def breaks() -> None:
+            raise RuntimeError("a bug")
+
+        worker.between_batches(breaks)
+        assert server.client().moderations.create(input=harmless[0]).results
+        assert worker.alive
+        assert server.state.metrics.bugs.labels("RuntimeError")._value.get() == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import traceback
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -19,8 +20,8 @@ from latentguard.serve.routes import chat, checks, moderations, status
 from latentguard.serve.state import State
 from latentguard.serve.work import Worker
 
-CPU_BATCHES = 4
-"""Batches of the model's own size that are taken together: they share one run of the prompts' beginning."""
+BATCHES = 4
+"""Batches of the model's own size that are taken together: it sorts more prompts by length."""
 
 
 def create_app(state: State, load: Callable[[State], Engine]) -> FastAPI:
@@ -65,9 +66,9 @@ async def _load(state: State, load: Callable[[State], Engine]) -> None:
         state.failure = error
         return
     own = engine.guard.model.batch_tokens
-    batch = state.settings.batch_tokens or CPU_BATCHES * own
+    batch = state.settings.batch_tokens or BATCHES * own
     state.engine = engine
-    engine.told = state.metrics.shadowed
+    engine.told, engine.broke = state.metrics.shadowed, state.metrics.broke
     state.worker = Worker(
         engine,
         batch_tokens=batch,
@@ -79,7 +80,9 @@ async def _load(state: State, load: Callable[[State], Engine]) -> None:
     )
     state.worker.start()
     state.metrics.threshold.set(engine.guard.manifest.calibration.threshold)
-    state.phase = "ready"
+    state.metrics.on_bug = lambda error: state.log("bug", error="".join(traceback.format_exception(error)))
+    if state.phase == "starting":
+        state.phase = "ready"
     state.log(
         "ready",
         model=engine.guard.model.name,
@@ -129,7 +132,7 @@ class Observed:
         try:
             await self._app(scope, receive, sent)
         except Exception as error:
-            self._state.log("bug", id=identifier, error=repr(error))
+            self._state.log("bug", id=identifier, error="".join(traceback.format_exception(error)))
             if answered:
                 raise
             broke = ApiError(500, "A bug in this server. Its log has more.", headers={"Connection": "close"})

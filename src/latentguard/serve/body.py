@@ -12,7 +12,7 @@ from latentguard.serve.errors import CLIENT_LEFT, ApiError
 from latentguard.serve.settings import Settings
 
 READ_ASIDE = 1 << 14
-"""Bytes from which a body is parsed in a thread: parsing must not hold up the event loop."""
+"""Bytes from which a body is parsed in a thread, beside the event loop."""
 _CLOSES = {"Connection": "close"}
 
 Asked = TypeVar("Asked", bound=BaseModel)

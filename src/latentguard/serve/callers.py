@@ -37,7 +37,7 @@ def caller_of(request: Request, settings: Settings) -> Caller:
             code="missing_api_key",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    raw = given.strip().encode("utf-8", "surrogateescape")
+    raw = given.strip().encode("latin-1")  # the bytes that came
     found = [one for one in settings.keys if one.opens(raw)]
     if not found:
         raise ApiError(

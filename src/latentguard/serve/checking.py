@@ -18,6 +18,8 @@ from latentguard.serve.work import Checks, Full
 
 RENDERED_AT_ONCE = 32
 """Prompts that are rendered before the event loop has its turn."""
+CHARACTERS_A_TOKEN = 16
+"""More of a text than this for every token that may be read is refused before it is tokenised."""
 Result = TypeVar("Result")
 
 
@@ -31,7 +33,7 @@ class Unproved:
 async def check(
     state: State, request: Request, conversations: Sequence[Conversation], *, param: str
 ) -> list[Verdict | Unproved]:
-    """What the guard says of each. Raises `ApiError`: 400 by `param`, 429, 503, 504."""
+    """What the guard says of each. Raises `ApiError`: 400 by `param`, 429, 503."""
     settings = state.settings
     if len(conversations) > settings.max_prompts:
         raise ApiError(
@@ -97,6 +99,7 @@ def _rendered_one(
     state: State, engine: Engine, conversation: Conversation, param: str
 ) -> Rendered | Unproved:
     most = state.settings.max_prompt_tokens
+    _check_size(state, conversation, param)
     try:
         found = engine.render(conversation)
     except PositionNotProved as error:
@@ -106,6 +109,10 @@ def _rendered_one(
         return Unproved(str(error))
     except PromptTooLong as error:
         raise ApiError(400, str(error), code="context_length_exceeded", param=param) from None
+    except RecursionError:
+        raise ApiError(
+            400, "This prompt is nested too deeply.", code="unreadable_prompt", param=param
+        ) from None
     except (BadData, TemplateError) as error:
         raise ApiError(400, str(error), code="unreadable_prompt", param=param) from None
     if len(found.ids) > most:
@@ -116,6 +123,27 @@ def _rendered_one(
             param=param,
         )
     return found
+
+
+def _check_size(state: State, conversation: Conversation, param: str) -> None:
+    """What is much too large is told so before anything is made of it. Raises `ApiError`."""
+    most = CHARACTERS_A_TOKEN * state.settings.max_prompt_tokens
+    turns = [conversation] if isinstance(conversation, str) else list(conversation)
+    characters = sum(len(str(turn)) for turn in turns)
+    if characters > most:
+        raise ApiError(
+            400,
+            f"This prompt has {characters:,} characters; at most {most:,} are read here.",
+            code="context_length_exceeded",
+            param=param,
+        )
+    if len(turns) > state.settings.max_messages:
+        raise ApiError(
+            400,
+            f"{len(turns):,} messages in one conversation; at most {state.settings.max_messages:,} are read.",
+            code="too_many_messages",
+            param=param,
+        )
 
 
 async def _result(checks: Checks) -> list[Verdict]:

@@ -11,6 +11,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEAD = 64 << 10
 """Bytes of a request's head."""
+LINGERS = 2.0
+"""Seconds for which the rest of a body is thrown away that came after its answer."""
 _TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -24,6 +26,7 @@ class Watched(HttpToolsProtocol):
         super().__init__(*arguments, **keywords)
         self._head_due: asyncio.TimerHandle | None = None
         self._write_due: asyncio.TimerHandle | None = None
+        self._body_due: asyncio.TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
 
@@ -52,7 +55,20 @@ class Watched(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The body has come, so the next bytes are the next request's head."""
         super().on_message_complete()
+        self._body_due = _cancelled(self._body_due)
         self._in_head = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of the head; behind a body there may be more, which nobody reads."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_response_complete(self) -> None:
+        """An answer that was given before the body had come is the last on its connection: what is left of
+        the body is thrown away for a moment, so that the client can read the answer."""
+        super().on_response_complete()
+        if not self._in_head:
+            self._body_due = self.loop.call_later(LINGERS, self.transport.close)
 
     def pause_writing(self) -> None:
         """The client does not read what it asked for."""
@@ -68,6 +84,7 @@ class Watched(HttpToolsProtocol):
         """Nothing is due any more."""
         self._head_due = _cancelled(self._head_due)
         self._write_due = _cancelled(self._write_due)
+        self._body_due = _cancelled(self._body_due)
         super().connection_lost(exc)
 
     def _expect_head(self) -> None:

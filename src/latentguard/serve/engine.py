@@ -18,7 +18,7 @@ WORTH_HOLDING = 8
 
 @dataclass(slots=True, eq=False)
 class Engine:
-    """What the worker runs. `guard` and `shadow` may be replaced between two batches (`Worker.swap`)."""
+    """What the worker runs. `Worker.between_batches` may replace the guards."""
 
     model: LanguageModel
     guard: Guard
@@ -26,15 +26,31 @@ class Engine:
     shadow: Guard | None = None
     told: Callable[[Verdict, Verdict], None] = lambda own, shadows: None
     """Takes what both guards say of one prompt."""
-    shared: int = field(init=False)
-    """Tokens that every prompt of a single turn begins with: they run once, when the server starts."""
+    broke: Callable[[Exception], None] = lambda error: None
+    """Takes what breaks in the shadow."""
+    opening: tuple[int, ...] = field(init=False, default=())
+    """Tokens that every prompt of a single turn begins with, where they are held and do not run again."""
 
     def __post_init__(self) -> None:
+        self.prepare()
+
+    def replace(self, guard: Guard, shadow: Guard | None) -> None:
+        """Other guards of the same model, between two batches; the old ones stay where that fails."""
+        before = self.guard, self.shadow
+        self.guard, self.shadow = guard, shadow
+        try:
+            self.prepare()
+        except Exception:
+            self.guard, self.shadow = before
+            raise
+
+    def prepare(self) -> None:
+        """Run what every prompt begins with, once: the date that a template writes may be another now."""
         first, second = (self.render(one).ids for one in TWO_PROMPTS)
         pairs = enumerate(zip(first, second, strict=False))
-        self.shared = next((number for number, (one, other) in pairs if one != other), 0)
-        if self.shared >= WORTH_HOLDING:
-            self.guard.model.hold_beginning(TWO_PROMPTS[0], self.shared)
+        shared = next((number for number, (one, other) in pairs if one != other), 0)
+        held = shared >= WORTH_HOLDING and self.guard.model.hold_beginning(TWO_PROMPTS[0], shared)
+        self.opening = first[:shared] if held else ()
 
     @property
     def version(self) -> str:
@@ -46,8 +62,9 @@ class Engine:
         return self.guard.model.render(conversation)
 
     def cost(self, prompt: Rendered) -> int:
-        """Its own tokens."""
-        return max(len(prompt.ids) - self.shared, 1)
+        """Tokens of it that have to run."""
+        held = len(self.opening)
+        return max(len(prompt.ids) - (held if prompt.ids[:held] == self.opening else 0), 1)
 
     def judge(self, prompts: Sequence[Rendered]) -> list[Verdict]:
         """What the guard says of each, from one capture that serves the shadow, too."""
@@ -57,8 +74,11 @@ class Engine:
         states = self.guard.model.capture(prompts, positions=positions, slots=slots)
         verdicts = self.guard.judge(states)
         if self.shadow is not None:
-            for own, shadows in zip(verdicts, self.shadow.judge(states), strict=True):
-                self.told(own, shadows)
+            try:
+                for own, shadows in zip(verdicts, self.shadow.judge(states), strict=True):
+                    self.told(own, shadows)
+            except Exception as error:
+                self.broke(error)  # it only counts: no request fails with it
         return verdicts
 
     def begin(self, chats: Sequence[Chat]) -> Replying:

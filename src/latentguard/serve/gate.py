@@ -19,7 +19,7 @@ async def entered(
 ) -> AsyncGenerator[Caller]:
     """The caller, while its request is one of those that are served. Raises `ApiError` 401, 429, 503."""
     caller = caller_of(request, state.settings)
-    state.running()
+    state.require_ready()
     if state.requests >= state.settings.max_requests:
         raise too_many(1.0)
     state.requests += 1

@@ -1,6 +1,6 @@
 """What is counted, for Prometheus: one registry a server, so that two in one process do not share theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -28,7 +28,7 @@ class Metrics:
         self.queue_wait = self._seconds("queue_wait", "From a prompt's arrival to its batch.")
         self.waiting = self._gauge("waiting_prompts", "Prompts that wait for a batch.")
         self.token_time = self._seconds("token", "One token of every answer in the making.")
-        self.chats = self._gauge("answers_in_the_making", "Chats that had a token in the last step.")
+        self.chats = self._gauge("answers_in_the_making", "Chats that are being answered.")
         self.checked = self._counter("prompts", "Prompts judged.", "flagged")
         self.by_category = self._counter(
             "flagged_prompts", "Flagged prompts, by the guard's category with the highest score.", "category"
@@ -41,6 +41,8 @@ class Metrics:
         self.shadow = self._counter(
             "shadow_prompts", "Prompts by what the guard and its shadow say.", "guard", "shadow"
         )
+        self.bugs = self._counter("bugs", "Errors in the worker that no request is to blame for.", "error")
+        self.on_bug: Callable[[Exception], None] = lambda error: None
         self._seen, self._mean = 0, 0.0
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
@@ -61,10 +63,18 @@ class Metrics:
         for one in waited:
             self.queue_wait.observe(one)
 
-    def token(self, chats: int, seconds: float) -> None:
+    def token(self, seconds: float) -> None:
+        """See `work.worker.Observer`."""
+        self.token_time.observe(seconds)
+
+    def answering(self, chats: int) -> None:
         """See `work.worker.Observer`."""
         self.chats.set(chats)
-        self.token_time.observe(seconds)
+
+    def broke(self, error: Exception) -> None:
+        """See `work.worker.Observer`."""
+        self.bugs.labels(type(error).__name__).inc()
+        self.on_bug(error)
 
     def verdict(self, verdict: Verdict) -> None:
         """One prompt was judged."""

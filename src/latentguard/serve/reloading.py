@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 
-from latentguard.errors import LatentGuardError
 from latentguard.guard import Guard
 from latentguard.serve.engine import Engine
 from latentguard.serve.state import State
@@ -22,12 +21,12 @@ async def reload(state: State) -> None:
         return
     try:
         read = await asyncio.to_thread(_read, state, engine)
-    except LatentGuardError as error:
+    except Exception as error:  # whatever is wrong with the folder: the old guard stays
         state.log("reload_failed", error=str(error))
         return
 
     def swap() -> None:
-        engine.guard, engine.shadow = read.guard, read.shadow
+        engine.replace(read.guard, read.shadow)
         state.metrics.threshold.set(read.guard.manifest.calibration.threshold)
         state.log("reloaded", guard=engine.version)
 

@@ -100,6 +100,7 @@ class Settings(BaseSettings):
         2.0, gt=0, description="Batches that may wait; beyond them a request gets 429 at once."
     )
     max_prompts: int = Field(512, ge=1, description="Prompts in one request.")
+    max_messages: int = Field(256, ge=1, description="Messages of one conversation.")
     max_prompt_tokens: int = Field(8192, ge=1, description="Tokens of one prompt, template and all.")
     max_body_bytes: int = Field(4 << 20, ge=1024, description="Bytes of one request's body.")
     max_requests: int = Field(256, ge=1, description="Requests that are served at the same time.")
@@ -110,6 +111,9 @@ class Settings(BaseSettings):
     write_timeout_s: float = Field(30, gt=0, description="Seconds that a client may take to read on.")
     request_timeout_s: float = Field(120, gt=0, description="Seconds in which a check must have been made.")
     keep_alive_s: int = Field(30, ge=1, description="Seconds that an idle connection is kept.")
+    open_metrics: bool = Field(
+        False, description="Whether /metrics is told without a key, where there are keys."
+    )
     drain_s: float = Field(60, gt=0, description="Seconds that accepted requests get after SIGTERM.")
     log_prompts: bool = Field(False, description="Write prompts to the log, too.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps ..., or spread: over all GPUs.")

@@ -35,9 +35,14 @@ class State:
     reloading: "asyncio.Task[None] | None" = None
     """What reads the guard again."""
 
+    def require_ready(self) -> None:
+        """Raises `ApiError` 503 while starting or draining: of a request that is not let in yet."""
+        if self.phase != "ready":
+            raise unavailable(self.phase)
+
     def running(self) -> tuple[Engine, Worker]:
-        """The engine and its worker. Raises `ApiError` 503 while starting or draining."""
-        if self.phase != "ready" or self.engine is None or self.worker is None:
+        """The engine and its worker, also while draining: a request that was let in is answered."""
+        if self.engine is None or self.worker is None:
             raise unavailable(self.phase)
         return self.engine, self.worker
 

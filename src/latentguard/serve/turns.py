@@ -30,12 +30,19 @@ Part = Annotated[TextPart | OtherPart, Field(discriminator="type")]
 
 
 class Turn(BaseModel):
-    """One message. Tool calls and names are handed to the template as they are."""
+    """One message, as requests have it and as answers of OpenAI's clients are handed back."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="forbid")
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[Part] | None = None
+    content: str | Annotated[list[Part], Field(fail_fast=True)] | None = None
+    name: str | None = None
+    tool_calls: Annotated[list[dict[str, Any]], Field(fail_fast=True)] | None = None
+    tool_call_id: str | None = None
+    refusal: str | None = None
+    annotations: list[Any] | None = None
+    audio: None = None
+    function_call: None = None
 
     def for_template(self, param: str) -> dict[str, Any]:
         """OpenAI's developer is the template's system. Raises `ApiError` for what is not text."""
@@ -43,10 +50,11 @@ class Turn(BaseModel):
         content = self.content
         if isinstance(content, list):
             content = joined(content, param)
-        return {**(self.model_extra or {}), "role": role, "content": content}
+        read = {name: getattr(self, name) for name in ("name", "tool_calls", "tool_call_id")}
+        return {"role": role, "content": content} | {name: one for name, one in read.items() if one}
 
 
-Turns = Annotated[list[Turn], Field(min_length=1)]
+Turns = Annotated[list[Turn], Field(min_length=1, fail_fast=True)]
 
 
 def conversation(turns: Sequence[Turn], param: str) -> Conversation:

@@ -10,9 +10,11 @@ Then the contents are exchanged for a sentinel one at a time: what differs from 
 region of that message, and the last user turn's region must still hold its content unaltered.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import cast
 
 from latentguard._text import inert
 from latentguard.errors import PositionNotProved
@@ -20,6 +22,7 @@ from latentguard.lm.chat.messages import Message
 from latentguard.lm.chat.template_text import TemplateText
 
 _CACHED_SKELETONS = 256
+_UNKNOWN = object()
 _MOST_READINGS = 64
 
 
@@ -73,7 +76,7 @@ class Placements:
 
     def __init__(self, template: TemplateText) -> None:
         self._template = template
-        self._skeletons: dict[tuple[tuple[str, str], ...], _Skeleton | None] = {}
+        self._skeletons: dict[tuple[str, ...], object] = {}
 
     def place(self, messages: Sequence[Message], placed: Iterable[int]) -> Placement:
         """The placement of `messages`; those in `placed` are proved to stand there once and unaltered.
@@ -89,12 +92,16 @@ class Placements:
         return self._one_at_a_time(messages, text, wanted)
 
     def _skeleton(self, messages: Sequence[Message]) -> _Skeleton | None:
-        turns = tuple((message.role, message.extra) for message in messages)
-        if turns not in self._skeletons:
+        """Threads may render at the same time: at worst two make the same one."""
+        if any(message.extra for message in messages):
+            return _make_skeleton(self._template, messages)  # as large as what is in it: not to be kept
+        turns = tuple(message.role for message in messages)
+        found = self._skeletons.get(turns, _UNKNOWN)
+        if found is _UNKNOWN:
             if len(self._skeletons) >= _CACHED_SKELETONS:
                 self._skeletons.clear()
-            self._skeletons[turns] = _make_skeleton(self._template, messages)
-        return self._skeletons[turns]
+            found = self._skeletons[turns] = _make_skeleton(self._template, messages)
+        return cast("_Skeleton | None", found)
 
     def _one_at_a_time(self, messages: Sequence[Message], text: str, wanted: Sequence[int]) -> Placement:
         insertions: list[Insertion] = []
@@ -160,14 +167,13 @@ def _make_skeleton(template: TemplateText, messages: Sequence[Message]) -> _Skel
     )
     literals: list[str] = []
     order: list[int] = []
-    while True:
-        places = [(rest.find(word), number) for number, word in enumerate(sentinels) if word in rest]
-        if not places:
-            return _Skeleton((*literals, rest), tuple(order))
-        place, number = min(places)
-        literals.append(rest[:place])
-        order.append(number)
-        rest = rest[place + len(sentinels[number]) :]
+    end = 0
+    for found in re.finditer(r"Sentinel(\d{5,})x", rest):
+        if int(found[1]) < len(messages):
+            literals.append(rest[end : found.start()])
+            order.append(int(found[1]))
+            end = found.end()
+    return _Skeleton((*literals, rest[end:]), tuple(order))
 
 
 def _fit(skeleton: _Skeleton, messages: Sequence[Message], text: str) -> tuple[Insertion, ...] | None:

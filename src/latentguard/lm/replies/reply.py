@@ -43,7 +43,8 @@ class Sampling:
         """The next token: the likeliest, or a draw from the tempered distribution within `top_p`."""
         if self.temperature == 0:
             return int(scores.argmax())
-        likely = (scores.double().cpu() / self.temperature).softmax(dim=-1)
+        wide = scores.double().cpu()
+        likely = ((wide - wide.max()) / self.temperature).softmax(dim=-1)  # however small the temperature
         ordered, tokens = likely.sort(descending=True)
         kept = ordered * ((ordered.cumsum(dim=-1) - ordered) < self.top_p)
         return int(tokens[torch.multinomial(kept, 1, generator=draw)])

@@ -24,6 +24,8 @@ class Told:
     """May be empty: half a character, or what may be the beginning of a stop string, is held back."""
     finish: Finish | None
     """Why the reply ended with this step, if it did."""
+    tokens: int
+    """Of the reply so far."""
 
 
 class Replying:
@@ -102,7 +104,7 @@ class Replying:
         for row in self._batch.live:
             if self._replies[row].finish is None and not self._answers(row, self.verdicts.get(row)):
                 self._replies[row].finish = "flagged"
-                refused.append(Told(row, "", "flagged"))
+                refused.append(Told(row, "", "flagged", 0))
         return refused
 
     def _take(self, row: int, scores: Tensor) -> Told:
@@ -112,7 +114,7 @@ class Replying:
         text = spelling.take(reply.ids[-1]) if len(reply.ids) > held else ""
         if reply.finish is not None:
             text += spelling.end(cut=reply.finish == "stop")
-        return Told(row, text, reply.finish)
+        return Told(row, text, reply.finish, len(reply.ids))
 
     def _keep(self, read: Sequence[tuple[int, Tensor, Tensor]]) -> None:
         self.states = {}

@@ -42,6 +42,14 @@ _REFUSED = {
 }
 """Arguments that are refused by name, and why."""
 
+_EVENT = {"type": "object", "required": ["data"], "properties": {"data": {"type": "string"}}}
+_STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer; with `stream` as server-sent events, a chunk each, then [DONE].",
+        "content": {"text/event-stream": {"schema": _EVENT}},
+    }
+}
+
 
 class StreamOptions(BaseModel):
     """What a stream brings beside the answer."""
@@ -102,11 +110,19 @@ class ChatRequest(BaseModel):
 
     def conversation(self) -> Conversation:
         """The messages as templates take them. Raises `ApiError` for images and for an answer begun."""
-        if self.messages[-1].role == "assistant":
+        last = self.messages[-1].role
+        if last == "assistant":
             raise ApiError(
                 400,
                 "The last message is the assistant's: an answer that is begun for the model is not judged.",
                 code="assistant_prefill",
+                param="messages",
+            )
+        if last != "user":
+            raise ApiError(
+                400,
+                f"The last message is of the role {last!r}: what follows the user's last turn is not judged.",
+                code="last_turn_not_user",
                 param="messages",
             )
         return conversation(self.messages, "messages")
@@ -194,7 +210,7 @@ class _Made:
 
 @router.post(
     "/v1/chat/completions",
-    responses=ERRORS,
+    responses=ERRORS | _STREAMED,
     response_model=ChatResponse,
     openapi_extra=documented(ChatRequest),
 )
@@ -230,7 +246,8 @@ async def chat_completions(
         raise too_many(full.after) from None
     made = _Made(state, caller, policy, name, chat, f"chatcmpl-{uuid.uuid4().hex}", int(time.time()))
     try:
-        first = await unless_gone(request, _next(chat))
+        async with asyncio.timeout(state.settings.request_timeout_s):
+            first = await unless_gone(request, _next(chat))
         if not isinstance(first, Answer):
             raise RuntimeError("an answer began before its prompt was judged")
         state.metrics.verdict(first.verdict)
@@ -241,10 +258,13 @@ async def chat_completions(
                 media_type="text/event-stream",
                 headers={"Cache-Control": "no-store", "X-Guard-Version": engine.version},
             )
-        return JSONResponse(
-            await unless_gone(request, _whole(made, first.verdict)),
-            headers={"X-Guard-Version": engine.version},
-        )
+        answer = await unless_gone(request, _whole(made, first.verdict))
+        chat.cancelled = True  # it is over: its place is free
+        return JSONResponse(answer, headers={"X-Guard-Version": engine.version})
+    except TimeoutError:
+        chat.cancelled = True
+        late = f"No answer was begun within {state.settings.request_timeout_s:g} s."
+        raise ApiError(503, late, code="timeout", headers={"Retry-After": "1"}) from None
     except BaseException:
         chat.cancelled = True
         raise

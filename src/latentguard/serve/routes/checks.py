@@ -26,7 +26,7 @@ class CheckRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    prompts: list[str | Turns] = Field(
+    prompts: Annotated[list[str | Turns], Field(fail_fast=True)] = Field(
         min_length=1, description="Texts, or conversations as lists of messages."
     )
     model: str | None = None

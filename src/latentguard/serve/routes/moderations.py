@@ -24,8 +24,8 @@ from latentguard.serve.turns import Part, Turns, conversation, joined
 
 router = APIRouter()
 MODEL = "omni-moderation-latest"
-Texts = Annotated[list[str], Field(min_length=1)]
-Parts = Annotated[list[Part], Field(min_length=1)]
+Texts = Annotated[list[str], Field(min_length=1, fail_fast=True)]
+Parts = Annotated[list[Part], Field(min_length=1, fail_fast=True)]
 
 
 class ModerationRequest(BaseModel):

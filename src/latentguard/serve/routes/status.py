@@ -51,7 +51,7 @@ async def models(
     state: Annotated[State, Depends(state_of)], _: Annotated[Caller, Depends(named)]
 ) -> dict[str, Any]:
     """The model whose beliefs are read, and the names of others under which it answers."""
-    state.running()
+    state.require_ready()
     return {"object": "list", "data": [_card(name) for name in names(state)]}
 
 
@@ -60,7 +60,7 @@ async def model(
     name: str, state: Annotated[State, Depends(state_of)], _: Annotated[Caller, Depends(named)]
 ) -> dict[str, Any]:
     """One of them, by its name."""
-    state.running()
+    state.require_ready()
     return _card(known(state, name))
 
 
@@ -78,17 +78,19 @@ async def healthz() -> dict[str, str]:
 async def readyz(state: Annotated[State, Depends(state_of)]) -> JSONResponse:
     """Requests are served."""
     version = state.engine.version if state.engine is not None else None
-    ready = state.phase == "ready"
+    ready = state.phase == "ready" and state.worker is not None and state.worker.alive
     return JSONResponse({"status": state.phase, "guard_version": version}, status_code=200 if ready else 503)
 
 
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 401: ERRORS[401]},
 )
-async def metrics(state: Annotated[State, Depends(state_of)]) -> Response:
-    """Counters for Prometheus."""
+async def metrics(request: Request, state: Annotated[State, Depends(state_of)]) -> Response:
+    """Counters for Prometheus, which sends a bearer token; what they say of beliefs is not for everybody."""
+    if not state.settings.open_metrics:
+        caller_of(request, state.settings)
     if state.worker is not None:
         state.metrics.waiting.set(state.worker.waiting)
     return Response(state.metrics.text(), media_type=CONTENT_TYPE)

@@ -49,6 +49,7 @@ class Queue:
 
     def add(self, checks: Checks) -> None:
         """Let a request in, at the end. Raises `Full`."""
+        self.forget()
         cost = sum(checks.tokens)
         if self.tokens and self.tokens + cost > self.most:
             raise Full(self.wait())

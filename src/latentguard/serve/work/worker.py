@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import Protocol
 
@@ -38,8 +39,16 @@ class Observer(Protocol):
         """A batch ran: how long each of its prompts had waited, and how long it took."""
         ...
 
-    def token(self, chats: int, seconds: float) -> None:
+    def token(self, seconds: float) -> None:
         """One step of answers in the making."""
+        ...
+
+    def answering(self, chats: int) -> None:
+        """So many chats are being answered now."""
+        ...
+
+    def broke(self, error: Exception) -> None:
+        """Something broke that no request is to blame for: a bug."""
         ...
 
 
@@ -50,7 +59,8 @@ class _Talk:
     chats: Sequence[Chat]
     replying: Replying
     told: set[int] = field(default_factory=set[int])
-    tokens: list[int] = field(default_factory=list[int])
+    begun: bool = False
+    """A step has been made."""
 
 
 class Worker:
@@ -121,7 +131,13 @@ class Worker:
     @property
     def waiting(self) -> int:
         """Prompts that wait for a batch."""
-        return len(self._queue)
+        with self._changed:
+            return len(self._queue)
+
+    @property
+    def alive(self) -> bool:
+        """Its thread runs."""
+        return self._thread.is_alive()
 
     def _loop(self) -> None:
         while True:
@@ -131,12 +147,20 @@ class Worker:
                     return
                 changes, self._changes = self._changes, []
             for change in changes:
-                change()
-            self._batch()
-            self._begin()
-            for talk in self._talks:
-                self._step(talk)
+                self._survive(change)
+            self._survive(self._batch)
+            self._survive(self._begin)
+            for talk in list(self._talks):
+                self._survive(partial(self._step, talk))
             self._talks = [talk for talk in self._talks if not talk.replying.finished]
+            self._observer.answering(sum(len(talk.chats) for talk in self._talks))
+
+    def _survive(self, part: Callable[[], None]) -> None:
+        """One part of a turn: what breaks in it is told, and the thread goes on."""
+        try:
+            part()
+        except Exception as error:
+            self._observer.broke(error)
 
     def _has_work(self) -> bool:
         return bool(self._stopping or self._changes or self._talks or self._chats or len(self._queue))
@@ -185,20 +209,44 @@ class Worker:
         """Begin what waits to be answered: all in one batch, or each alone where that cannot be."""
         with self._changed:
             chats, self._chats = [one for one in self._chats if not one.cancelled], []
-        if not chats:
-            return
+        for some in self._grouped(chats):
+            self._talk(some)
+
+    def _grouped(self, chats: Sequence[Chat]) -> list[list[Chat]]:
+        """Chats whose prompts fit into one batch."""
+        groups: list[list[Chat]] = []
+        tokens = 0
+        for one in chats:
+            if not groups or tokens + one.tokens > self._batch_tokens:
+                groups.append([])
+                tokens = 0
+            groups[-1].append(one)
+            tokens += one.tokens
+        return groups
+
+    def _talk(self, chats: Sequence[Chat]) -> None:
+        """Begin to answer these together, or each alone where that cannot be."""
         try:
-            self._talks.append(_Talk(chats, self._runs.begin(chats), tokens=[0] * len(chats)))
-            return
+            self._talks.append(_Talk(chats, self._runs.begin(chats)))
         except Exception as error:
             if len(chats) == 1:
                 chats[0].tell(error)
                 return
-        for one in chats:
-            try:
-                self._talks.append(_Talk([one], self._runs.begin([one]), tokens=[0]))
-            except Exception as error:
+            for one in chats:
+                self._talk([one])
+
+    def _part(self, talk: _Talk, error: Exception) -> None:
+        """A step of `talk` broke: its chats fail; where nothing was said yet, each is begun again alone, so
+        that only the one that breaks fails."""
+        for number in range(len(talk.chats)):
+            talk.replying.end(number)
+        if talk.begun or len(talk.chats) == 1:
+            for one in talk.chats:
                 one.tell(error)
+            return
+        for one in talk.chats:
+            if not one.cancelled:
+                self._talk([one])
 
     def _step(self, talk: _Talk) -> None:
         """A token for every chat of `talk` that somebody listens to."""
@@ -209,16 +257,14 @@ class Worker:
         try:
             told = talk.replying.step()
         except Exception as error:
-            for number, one in enumerate(talk.chats):
-                talk.replying.end(number)
-                one.tell(error)
+            self._part(talk, error)
             return
+        talk.begun = True
         for number, verdict in talk.replying.verdicts.items():
             if number not in talk.told:
                 talk.told.add(number)
                 talk.chats[number].tell(Answer(verdict))
         for one in told:
-            talk.tokens[one.number] += 1
             finish = None if one.finish is None else _FINISHED[one.finish]
-            talk.chats[one.number].tell(Piece(one.text, finish, talk.tokens[one.number]))
-        self._observer.token(len(told), monotonic() - begun)
+            talk.chats[one.number].tell(Piece(one.text, finish, one.tokens))
+        self._observer.token(monotonic() - begun)
