@@ -1,6 +1,7 @@
 """A guard read again while the server runs, and a second one in its shadow."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,13 @@ import pytest
 from latentguard.guard import Guard
 from latentguard.serve import Engine
 from latentguard.serve.reloading import reload
-from tests.serve.conftest import running
+from tests.serve.conftest import Running, running
+
+
+def reloaded(server: Running) -> None:
+    """In a thread of its own: a browser of other tests may have left an event loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, reload(server.state)).result(30)
 
 
 def test_a_new_threshold_is_served_without_a_restart(
@@ -21,7 +28,7 @@ def test_a_new_threshold_is_served_without_a_restart(
         first = client.moderations.create(input=harmless[0])
         assert not first.results[0].flagged
         guard.calibrated(harmless, target_fpr=0.9).save(folder)
-        asyncio.run(reload(server.state))
+        reloaded(server)
         second = client.moderations.create(input=harmless)
         assert sum(one.flagged for one in second.results) > 0
         assert '"event": "reloaded"' in server.log.getvalue()
@@ -36,7 +43,7 @@ def test_a_guard_that_cannot_be_read_changes_nothing(
     guard.save(folder)
     with running(guard, engine=lambda own: Engine(own.model, own.guard, folder)) as server:
         (folder / "guard.safetensors").write_bytes(b"damaged")
-        asyncio.run(reload(server.state))
+        reloaded(server)
         assert '"event": "reload_failed"' in server.log.getvalue()
         assert server.client().moderations.create(input=harmful[0]).results[0].flagged
 

@@ -118,14 +118,26 @@ def test_chats_that_come_together_are_answered_in_one_batch_each_as_if_alone(
 
 
 def test_a_client_that_leaves_frees_its_place(guard: Guard, harmless: list[str]) -> None:
-    with running(guard, max_chats=1) as server:
+    go_on = threading.Event()
+    made: list[Recorded] = []
+
+    def before(what: str) -> None:
+        if len(made[0].done) > 1:  # the first step was made: its answer is on its way
+            go_on.wait(20)
+
+    def engine(own: Engine) -> Recorded:
+        made.append(Recorded(own, before))
+        return made[0]
+
+    with running(guard, engine=engine, max_chats=1) as server:
         stream = server.client().chat.completions.create(**ask(harmless[0], max_tokens=400), stream=True)
         next(iter(stream))
         with pytest.raises(openai.RateLimitError) as raised:
             server.client().chat.completions.create(**ask(harmless[1]))
         assert int(raised.value.response.headers["Retry-After"]) >= 1
         stream.close()
-        for _ in range(200):
+        go_on.set()
+        for _ in range(400):
             try:
                 server.client().chat.completions.create(**ask(harmless[1]))
                 break
