@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -16,9 +15,6 @@ from latentguard.serve.reloading import reload
 from latentguard.serve.state import State
 
 TICK = 0.05
-GIVES_WAY_AFTER = 0.0005
-"""Seconds after which the worker's thread gives way to the event loop: Python's own five milliseconds are
-longer than a request."""
 
 
 class Server(uvicorn.Server):
@@ -37,9 +33,7 @@ class Server(uvicorn.Server):
                 host, port = one.getsockname()[:2]
                 self._announced(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
         self._state.watching = asyncio.create_task(self._watch())
-        with suppress(
-            NotImplementedError, RuntimeError, ValueError
-        ):  # no such signal, or not the main thread
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread, or no signals
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -70,7 +64,6 @@ class Server(uvicorn.Server):
 
 def serve(state: State, load: Callable[[State], Engine], announced: Callable[[str], None]) -> None:
     """Serve until a signal ends it. Raises what broke while the model was loaded."""
-    sys.setswitchinterval(GIVES_WAY_AFTER)
     settings = state.settings
     config = uvicorn.Config(
         create_app(state, load),
