@@ -16,7 +16,7 @@ from latentguard.beliefs.kept_replies import KeptReplies, Reply
 from latentguard.beliefs.table import html_table
 from latentguard.data import Prompt
 from latentguard.judge import Judgement, judge
-from latentguard.lm import LanguageModel
+from latentguard.lm import LanguageModel, LastTokens
 
 if TYPE_CHECKING:
     import pandas
@@ -117,22 +117,29 @@ def observe(
     judge: Callable[[str], Judgement] = judge,
     max_new_tokens: int = 16,
     folder: Path | None = None,
+    of_replies: LastTokens | None = None,
     progress: Progress = silent,
 ) -> Behaviour:
     """Let the model reply greedily to every prompt as written, judge each reply, and drop its text.
 
     In `folder` judgements are kept as they are made, and found again by the model's weights, numbers and
     template, the prompt, the judge and the number of tokens, so that long work which was killed goes on. Not
-    for edited runs. Raises `ValueError` for more than 64 new tokens.
+    for edited runs. `of_replies`: what to read of the reply tokens (see `LanguageModel.generate`), where no
+    reply is found again. Raises `ValueError` for more than 64 new tokens, unless every prompt is labelled
+    harmless.
     """
-    if not 1 <= max_new_tokens <= MOST_NEW_TOKENS:
+    harmless = all(prompt.label == "harmless" and prompt.attack is None for prompt in prompts)
+    if max_new_tokens < 1 or (max_new_tokens > MOST_NEW_TOKENS and not harmless):
         raise ValueError(f"max_new_tokens is between 1 and {MOST_NEW_TOKENS}, not {max_new_tokens}")
+    if folder is not None and of_replies is not None:
+        raise ValueError("of a reply that is found in a folder no token runs, so none can be read")
 
     def asked(some: Sequence[Prompt]) -> list[Reply]:
         generations = model.generate(
             [prompt.messages for prompt in some],
             max_new_tokens=max_new_tokens,
             temperature=0.0,
+            of_replies=of_replies,
             progress=progress,
         )
         return [_kept(generation.text, generation.ids, judge) for generation in generations]

@@ -21,6 +21,7 @@ from latentguard.cli.compare import compare
 from latentguard.cli.doctor import doctor
 from latentguard.cli.evaluate import evaluate
 from latentguard.cli.fit import fit
+from latentguard.cli.fit_answers import fit_answers
 from latentguard.cli.jailbreaks import jailbreaks
 from latentguard.cli.organism import organism_commands
 from latentguard.cli.report import report
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command(cls=ManyFiles)(audit)
 app.command(cls=ManyFiles)(fit)
+app.command("fit-answers", cls=ManyFiles)(fit_answers)
 app.command()(calibrate)
 app.command()(score)
 app.command()(serve)

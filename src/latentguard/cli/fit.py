@@ -91,9 +91,9 @@ def fit(
         sources = _data_options.read_classes(
             harmful, harmless, output, prompt_column=prompt_column, label_column=label_column
         )
-        given = None if sources is None else _fitting_data(sources, output, seed=seed)
+        given = None if sources is None else fitting_data(sources, output, seed=seed)
         loaded = _options.load_model(model, output, device=device, dtype=dtype, revision=revision)
-        data = given or _default_data(loaded, output, seed=seed)
+        data = given or default_data(loaded, output, seed=seed)
         _data_options.check_rendering(loaded, sources or [], output, endings=endings.value)
         from latentguard.guard import Guard
 
@@ -111,19 +111,19 @@ def fit(
         _show(fitted, out, output)
 
 
-def _fitting_data(sources: list[Source], output: Output, *, seed: int) -> dict[str, Any]:
+def fitting_data(sources: list[Source], output: Output, *, seed: int) -> dict[str, Any]:
     """What `Guard.fit` is given of the user's. Raises `TooFewPrompts` where it could not be split."""
     output.bars(_data_options.PREPARING, 0, 0)
-    from latentguard.guard.fitting_data import fitting_data
+    from latentguard.guard import fitting_data as fitting
 
     harmful, harmless = _data_options.by_class(_data_options.prompts_of(sources))
     with _data_options.naming(sources):
-        fitting_data(harmful, harmless, None, seed=seed)
+        fitting.fitting_data(harmful, harmless, None, seed=seed)
     output.bars(_data_options.PREPARING, 1, 1)
     return {"harmful": harmful, "harmless": harmless}
 
 
-def _default_data(model: "LanguageModel", output: Output, *, seed: int) -> dict[str, Any]:
+def default_data(model: "LanguageModel", output: Output, *, seed: int) -> dict[str, Any]:
     """What it is given without files: the train and validation parts of the model's default data."""
     output.bars(_data_options.PREPARING, 0, 0)
     from latentguard.report import default_data

@@ -4,6 +4,7 @@
 forward pass a prompt; `Guard.evaluate` sets it beside its baselines.
 """
 
+from latentguard.guard.answers import AnswerReader, FittedAnswers, TokenBeliefs
 from latentguard.guard.artefact import read_manifest
 from latentguard.guard.calibration import Calibration
 from latentguard.guard.cells import Position
@@ -17,9 +18,11 @@ from latentguard.statistics import Estimate
 
 __all__ = [
     "METHODS",
+    "AnswerReader",
     "Calibration",
     "Estimate",
     "Evaluation",
+    "FittedAnswers",
     "Guard",
     "Manifest",
     "Measured",
@@ -27,6 +30,7 @@ __all__ = [
     "PassageVerdict",
     "Position",
     "Row",
+    "TokenBeliefs",
     "Verdict",
     "Verdicts",
     "read_manifest",

@@ -151,6 +151,10 @@ def _check_shapes(folder: Path, manifest: Manifest, tensors: dict[str, Tensor]) 
     centroids = {"harmfulness": len(fitted.slots)}
     if manifest.refusal is not None:
         centroids["refusal"] = len(manifest.refusal.slots)
+    if manifest.answers is not None:
+        centroids["answers.harmfulness"] = len(manifest.answers.slots)
+        if manifest.answers.refusal_slots:
+            centroids["answers.refusal"] = len(manifest.answers.refusal_slots)
     for name, n_slots in centroids.items():
         shapes |= {f"{name}.positive": [n_slots, hidden], f"{name}.negative": [n_slots, hidden]}
     for name, shape in shapes.items():

@@ -17,12 +17,15 @@ from latentguard.errors import TooFewPrompts
 from latentguard.guard import artefact
 from latentguard.guard._evaluate import above_untrained, measure, rows
 from latentguard.guard._fit import fit
+from latentguard.guard.answers import AnswerReader
+from latentguard.guard.answers.fit import fit_answers
+from latentguard.guard.answers.reader import reader_of
 from latentguard.guard.baselines import with_baselines
 from latentguard.guard.categories import by_category
 from latentguard.guard.cells import Position
 from latentguard.guard.evaluation import Evaluation
 from latentguard.guard.fitting_data import Promptlike, fitting_data, labelled_prompts, prompts_of
-from latentguard.guard.manifest import Manifest
+from latentguard.guard.manifest import SCHEMA_VERSION, Manifest
 from latentguard.guard.options import Options, known
 from latentguard.guard.passages import PassageVerdict, read_passages
 from latentguard.guard.probe import Method
@@ -255,6 +258,53 @@ class Guard:
             )
         scores = self._scores(given, progress).score
         return replace(self, manifest=recut(self.manifest, given, scores, target_fpr=target_fpr, seed=seed))
+
+    def fit_answers(
+        self,
+        harmful: Sequence[Promptlike] | Split | None = None,
+        harmless: Sequence[Promptlike] | None = None,
+        *,
+        ordinary: Sequence[Promptlike] = (),
+        target_fpr: float = 0.01,
+        max_new_tokens: int = 256,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> "Guard":
+        """This guard, which from now on also reads the model's answers, and knows when to cut one.
+
+        The model answers the prompts, given as to `fit`: harmful ones with 64 tokens, harmless validation
+        prompts with `max_new_tokens`; every answer is judged, read and dropped. `ordinary`: more harmless
+        prompts for the thresholds alone. At most `target_fpr` of harmless answers is to be cut; what to
+        expect of more of them, with an interval, stands in `manifest.answers`. Raises as `fit`, and
+        `TooFewPrompts` where the model answers too few harmful prompts, or harmless ones are too few for the
+        target.
+        """
+        if not 0 < target_fpr < 1 or max_new_tokens < 1:
+            raise ValueError("target_fpr lies between 0 and 1, and max_new_tokens is 1 or more")
+        data = fitting_data(harmful, harmless, None, seed=seed)
+        record, tensors = fit_answers(
+            self.model,
+            data,
+            prompts_of(ordinary, "harmless"),
+            target_fpr=target_fpr,
+            tokens=max_new_tokens,
+            seed=seed,
+            progress=progress,
+        )
+        kept = {name: one for name, one in self.tensors.items() if not name.startswith("answers.")}
+        update = {"answers": record, "schema_version": SCHEMA_VERSION}
+        return replace(self, manifest=self.manifest.model_copy(update=update), tensors=kept | tensors)
+
+    @property
+    def answers(self) -> AnswerReader:
+        """What reads the tokens of an answer: at a constant price each, from states alone."""
+        refusal = self.manifest.refusal
+        return reader_of(
+            self.tensors,
+            self.manifest.answers,
+            prompt_slots=self.manifest.fitted.slots,
+            prompt_refusal_slots=None if refusal is None else refusal.slots,
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write guard.safetensors and guard.json into `folder`, whole or not at all.

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from latentguard.data import Endings
+from latentguard.guard.answers.record import FittedAnswers
 from latentguard.guard.calibration import Calibration
 from latentguard.guard.cells import Cells
 from latentguard.guard.probe import Method
@@ -12,10 +13,10 @@ from latentguard.guard.text_baselines import TextBaselines
 from latentguard.lm import Identity, ProofRecord
 from latentguard.statistics import Estimate
 
-SCHEMA_VERSION = 6
-"""6: a threshold cut on other prompts than those of the fit. 5, which is still read: categories. 4, too: the
-date that a chat template was told. 3: what was proved of the model. 2: a copy's own method and positions, and
-what relatives of a fitted prompt are recognised by."""
+SCHEMA_VERSION = 7
+"""7: how answers are read. 6, which is still read: a threshold cut on other prompts than those of the fit. 5,
+too: categories. 4, too: the date that a chat template was told. 3: what was proved of the model. 2: a copy's
+own method and positions, and what relatives of a fitted prompt are recognised by."""
 
 
 class Record(BaseModel):
@@ -113,7 +114,7 @@ class CutOn(Record):
 class Manifest(Record):
     """A guard without its tensors."""
 
-    schema_version: Literal[4, 5, 6] = SCHEMA_VERSION
+    schema_version: Literal[4, 5, 6, 7] = SCHEMA_VERSION
     model: Identity
     proof: ProofRecord
     fitted: Fitted
@@ -130,6 +131,8 @@ class Manifest(Record):
     """Empty where fewer than two categories had enough prompts, or none was wanted."""
     cut_on: CutOn | None = None
     """None where the threshold is that of the fit."""
+    answers: FittedAnswers | None = None
+    """None where nothing was fitted on answers: they are not cut."""
     text: TextBaselines
     data: FittedOn
     tensors_sha256: str = ""

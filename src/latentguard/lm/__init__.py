@@ -19,7 +19,7 @@ from latentguard.lm.proof.checks import Check
 from latentguard.lm.proof.record import ProofRecord
 from latentguard.lm.replies.reply import Generation, Sampling
 from latentguard.lm.replies.stepwise import Replying
-from latentguard.lm.replies.watching import Watcher
+from latentguard.lm.replies.watching import LastTokens, Watcher
 from latentguard.lm.spread import Devices
 from latentguard.lm.states import HeadAttributions, HeadStates, States
 
@@ -38,6 +38,7 @@ __all__ = [
     "HeadStates",
     "Identity",
     "LanguageModel",
+    "LastTokens",
     "Message",
     "Passage",
     "Position",

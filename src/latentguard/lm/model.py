@@ -30,7 +30,7 @@ from latentguard.lm.proof.record import ProofRecord, positions_record
 from latentguard.lm.replies import generate as _generate
 from latentguard.lm.replies.reply import Ending, Generation, Sampling
 from latentguard.lm.replies.stepwise import Replying
-from latentguard.lm.replies.watching import Watch, Watcher
+from latentguard.lm.replies.watching import LastTokens, Watch, Watcher
 from latentguard.lm.resume import resumed_logits
 from latentguard.lm.runner import Runner
 from latentguard.lm.slots import chosen_slots
@@ -225,6 +225,7 @@ class LanguageModel:
         use_cache: bool = True,
         guard: Watcher | None = None,
         on_flagged: Literal["stop", "answer"] = "stop",
+        of_replies: LastTokens | None = None,
         progress: Progress = silent,
     ) -> list[Generation]:
         """One reply a prompt: greedy at temperature 0, otherwise sampled, one seeded generator a prompt.
@@ -232,10 +233,12 @@ class LanguageModel:
         With `guard` every prompt is judged by the states of the very run that computes its first token, and
         each reply carries its verdict; a template that writes the date is told the guard's. A flagged prompt
         gets no token (finish "flagged", an empty text), or, with `on_flagged="answer"`, its reply all the
-        same.
+        same. `of_replies`: what to read of the reply tokens, step by step; of the last one nothing runs.
         """
         if max_new_tokens < 1:
             raise ValueError("max_new_tokens must be at least 1")
+        if of_replies is not None and not use_cache:
+            raise ValueError("reply tokens are read where each runs once, which needs the cache")
         if on_flagged not in ("stop", "answer"):
             raise ValueError(f"on_flagged is {on_flagged!r}; it must be 'stop' or 'answer'")
         if guard is not None and guard.module is not self.module:
@@ -261,6 +264,7 @@ class LanguageModel:
             readings=readings,
             watch=watch,
             answers_flagged=on_flagged == "answer",
+            of_replies=of_replies,
             progress=progress,
         )
         finish()

@@ -86,7 +86,7 @@ async def _load(state: State, load: Callable[[State], Engine]) -> None:
     state.log(
         "ready",
         model=engine.guard.model.name,
-        guard=engine.version,
+        guard=engine.by.version,
         seconds=round(time.monotonic() - begun, 2),
     )
 

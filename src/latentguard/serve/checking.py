@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from latentguard.errors import BadData, PositionNotProved, PromptTooLong, TemplateError
-from latentguard.guard import Verdict
 from latentguard.lm import Conversation, Rendered
 from latentguard.serve.engine import Engine
 from latentguard.serve.errors import CLIENT_LEFT, ApiError, too_many
+from latentguard.serve.judged import By, Judged
 from latentguard.serve.state import State
 from latentguard.serve.work import Checks, Full
 
@@ -32,7 +32,7 @@ class Unproved:
 
 async def check(
     state: State, request: Request, conversations: Sequence[Conversation], *, param: str
-) -> list[Verdict | Unproved]:
+) -> list[Judged | Unproved]:
     """What the guard says of each. Raises `ApiError`: 400 by `param`, 429, 503."""
     settings = state.settings
     if len(conversations) > settings.max_prompts:
@@ -64,13 +64,19 @@ async def check(
         ) from None
     finally:
         checks.done.cancel()
-    out: list[Verdict | Unproved] = []
+    out: list[Judged | Unproved] = []
     for one in rendered:
         found = one if isinstance(one, Unproved) else next(verdicts)
-        if isinstance(found, Verdict):
-            state.metrics.verdict(found)
+        if isinstance(found, Judged):
+            state.metrics.verdict(found.verdict)
         out.append(found)
     return out
+
+
+def judge_of(state: State, found: Sequence[Judged | Unproved]) -> By:
+    """The guard that judged the last of these; the server's own where none was read."""
+    judged = [one.by for one in found if isinstance(one, Judged)]
+    return judged[-1] if judged else state.running()[0].by
 
 
 async def rendered_all(
@@ -146,7 +152,7 @@ def _check_size(state: State, conversation: Conversation, param: str) -> None:
         )
 
 
-async def _result(checks: Checks) -> list[Verdict]:
+async def _result(checks: Checks) -> list[Judged]:
     return await checks.done
 
 

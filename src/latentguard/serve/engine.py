@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from latentguard.guard import Guard, Verdict
-from latentguard.lm import Conversation, LanguageModel, Rendered, Replying
+from latentguard.lm import Conversation, LanguageModel, Rendered
+from latentguard.serve.answering import Answering
+from latentguard.serve.judged import By, Judged
 from latentguard.serve.work.tickets import Chat
 
 TWO_PROMPTS = ("a", "Zz?")
@@ -53,9 +55,9 @@ class Engine:
         self.opening = first[:shared] if held else ()
 
     @property
-    def version(self) -> str:
-        """Which guard judges: the first characters of the hash of its tensors."""
-        return self.guard.manifest.tensors_sha256[:16]
+    def by(self) -> By:
+        """Which guard judges."""
+        return By.of(self.guard)
 
     def render(self, conversation: Conversation) -> Rendered:
         """The prompt as the guard's model reads it, its positions proved. Any thread may call it."""
@@ -66,7 +68,7 @@ class Engine:
         held = len(self.opening)
         return max(len(prompt.ids) - (held if prompt.ids[:held] == self.opening else 0), 1)
 
-    def judge(self, prompts: Sequence[Rendered]) -> list[Verdict]:
+    def judge(self, prompts: Sequence[Rendered]) -> list[Judged]:
         """What the guard says of each, from one capture that serves the shadow, too."""
         guards = [self.guard, *(() if self.shadow is None else (self.shadow,))]
         positions = sorted({position for one in guards for position in one.reads[0]})
@@ -79,15 +81,20 @@ class Engine:
                     self.told(own, shadows)
             except Exception as error:
                 self.broke(error)  # it only counts: no request fails with it
-        return verdicts
+        return [Judged(one, self.by) for one in verdicts]
 
-    def begin(self, chats: Sequence[Chat]) -> Replying:
-        """Answers to these chats, of which nothing has run yet; the guard reads their prefill."""
-        return self.guard.model.replying(
+    def begin(self, chats: Sequence[Chat]) -> Answering:
+        """Answers to these chats, of which nothing has run yet; the guard reads their prefill and tokens."""
+        reader = self.guard.answers
+        if reader.fitted is None and not any(one.shows for one in chats):
+            reader = None
+        replying = self.guard.model.replying(
             [one.prompt for one in chats],
             max_new_tokens=[one.limit for one in chats],
             samplings=[one.sampling for one in chats],
             stop=[one.stop for one in chats],
             guard=self.guard,
             answers=lambda number, verdict: not chats[number].blocks(verdict),
+            slots=() if reader is None else reader.slots,
         )
+        return Answering(replying, chats, reader, self.by)

@@ -33,6 +33,9 @@ class Metrics:
         self.by_category = self._counter(
             "flagged_prompts", "Flagged prompts, by the guard's category with the highest score.", "category"
         )
+        self.answers = self._counter(
+            "answers", "Answers read to their end, by what was made of them.", "outcome"
+        )
         self.unproved = self._counter("unproved_prompts", "Prompts whose position could not be proved.")
         self.belief = self._gauge(
             "belief_running_mean", "Mean harmfulness belief of about the last hundred prompts: its drift."

@@ -33,6 +33,11 @@ class Decided:
         """Whether a prompt with this verdict is flagged here."""
         return verdict.flagged if self.threshold is None else verdict.probability >= self.threshold
 
+    @property
+    def cuts(self) -> bool:
+        """Whether an answer that is over the guard's threshold ends there."""
+        return self.policy == "block"
+
     def blocks(self) -> Callable[[Verdict], bool]:
         """Whether a prompt with some verdict gets no answer."""
         return lambda verdict: self.policy == "block" and self.flags(verdict)

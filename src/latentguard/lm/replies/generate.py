@@ -14,7 +14,7 @@ from latentguard._progress import Progress, silent
 from latentguard.lm.edits.in_force import every_edit_must_match
 from latentguard.lm.replies.prefill import Batch, Prefill
 from latentguard.lm.replies.reply import Ending, Generation, Reply, Sampling
-from latentguard.lm.replies.watching import Reading, Watch
+from latentguard.lm.replies.watching import LastTokens, Reading, Watch
 
 
 def generate(
@@ -27,6 +27,7 @@ def generate(
     readings: Sequence[Reading] = (),
     watch: Watch | None = None,
     answers_flagged: bool = False,
+    of_replies: LastTokens | None = None,
     progress: Progress = silent,
 ) -> list[Generation]:
     """One reply a prompt, in order. Batches are length-sorted; a row that has ended leaves its batch.
@@ -34,6 +35,7 @@ def generate(
     Sampling draws from one generator a prompt (`seed` + its number), so a reply does not depend on its batch.
     `readings`: states to take from the prompts' own pass on the way. `watch`, whose reading is one of them,
     is asked before the first token of a batch is chosen; what it flags ends there, unless `answers_flagged`.
+    `of_replies`: what to read of every reply token but the last, which is never run; needs the cache.
     """
     replies = [Reply() for _ in prefill.prompts]
     draws = [sampling.draws(row) for row in range(len(replies))]
@@ -42,7 +44,7 @@ def generate(
     with every_edit_must_match():
         for rows in prefill.batches(budget):
             batch = Batch(prefill, rows, replies, use_cache=use_cache, readings=readings)
-            while (logits := batch.step()) is not None:
+            while (logits := batch.step(of_replies)) is not None:
                 if watch is not None and rows[0] not in verdicts:
                     watch.judge(rows)
                     for row in rows:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import groupby
 
 import torch
@@ -142,9 +143,12 @@ class Batch:
             self._segment = self.prefill.start(self.live, cached=self.use_cache)
         readings: Sequence[Reading | LastTokens] = self._readings
         if begun:
-            readings = () if of_replies is None else (of_replies,)
+            readings = () if of_replies is None else (replace(of_replies, running=self._running),)
         with self.prefill.read_by(readings, self.live):
             return self.prefill.logits(self._segment, self.live, self.replies)
+
+    def _running(self, row: int) -> bool:
+        return self.replies[row].finish is None
 
     def _leave(self) -> None:
         kept = [number for number, row in enumerate(self.live) if self.replies[row].finish is None]

@@ -77,13 +77,12 @@ class Replying:
         """Run the model once and take a token for every reply in the making; nothing where there is none."""
         if self.finished:
             return []
-        read: list[tuple[int, Tensor, Tensor]] = []
-        wanted = LastTokens(self._slots, lambda *of: read.append(of)) if self._slots else None
+        self.states = {}
+        wanted = LastTokens(self._slots, self._keep) if self._slots else None
         with torch.no_grad():
             logits = self._batch.step(wanted)
         if logits is None:
             return []
-        self._keep(read)
         told: list[Told] = []
         if not self._begun:
             self._begun = True
@@ -116,10 +115,5 @@ class Replying:
             text += spelling.end(cut=reply.finish == "stop")
         return Told(row, text, reply.finish, len(reply.ids))
 
-    def _keep(self, read: Sequence[tuple[int, Tensor, Tensor]]) -> None:
-        self.states = {}
-        for slot, targets, states in read:
-            for target, state in zip(targets.tolist(), states, strict=True):
-                if target not in self.states:
-                    self.states[target] = torch.empty((len(self._slots), state.shape[-1]))
-                self.states[target][slot] = state.float().cpu()
+    def _keep(self, numbers: Sequence[int], states: Float[Tensor, "row slot hidden"]) -> None:
+        self.states = dict(zip(numbers, states, strict=True))

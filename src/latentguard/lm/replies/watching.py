@@ -3,12 +3,13 @@
 This room knows nothing of harm: a `Watcher` says which states it wants, and is asked what they mean.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from latentguard.lm.blocks import Blocks
@@ -16,6 +17,10 @@ from latentguard.lm.capture import Reader
 from latentguard.lm.chat.rendered import Position, Rendered
 from latentguard.lm.states import Sink, States, gather_states
 from latentguard.lm.taps import slot_taps
+
+TakeTokens: TypeAlias = Callable[[Sequence[int], Float[Tensor, "row slot hidden"]], None]
+"""Takes the numbers of some replies, and the states of the token that each ran in one step, float32 on the
+CPU."""
 
 
 @runtime_checkable
@@ -85,16 +90,22 @@ class LastTokens:
     """States wanted of the reply token that each row runs in one step: the last one chosen for it."""
 
     slots: tuple[int, ...]
-    sink: Sink
-    """Its targets are the numbers of the rows' prompts."""
+    take: TakeTokens
+    running: Callable[[int], bool] = lambda row: True
+    """Whether a row's reply is still in the making: some stay in their batch after it has ended."""
 
     @contextmanager
     def of(self, blocks: Blocks, rows: Sequence[int], _: int) -> Generator[None]:
         """Inside the block each of `rows` runs one token. Raises `NonFiniteState` after it."""
         reader = Reader(slot_taps(blocks, self.slots), exits=False)
-        with reader.hooked(), reader.picking([(number, 0, row) for number, row in enumerate(rows)]):
+        picks = [(number, 0, row) for number, row in enumerate(rows) if self.running(row)]
+        read: list[tuple[int, Tensor]] = []
+        with reader.hooked(), reader.picking(picks):
             yield
-        reader.deliver(self.sink, 1)
+        reader.deliver(lambda tap, _, states: read.append((tap, states)), 1)
+        if picks:
+            by_slot = [states for _, states in sorted(read, key=lambda one: one[0])]
+            self.take([row for _, _, row in picks], torch.stack(by_slot, dim=1))
 
 
 @dataclass(slots=True, eq=False)

@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from latentguard.guard import Verdict
 from latentguard.lm import Conversation
 from latentguard.serve.body import read_as
 from latentguard.serve.callers import Caller
-from latentguard.serve.checking import check
+from latentguard.serve.checking import check, judge_of
 from latentguard.serve.documented import ERRORS, documented
 from latentguard.serve.gate import entered
+from latentguard.serve.judged import Judged
 from latentguard.serve.routes.moderations import Internals, known, read
 from latentguard.serve.state import State, state_of
 from latentguard.serve.turns import Turns, conversation
@@ -71,16 +71,17 @@ async def checks(
     found = await check(state, request, conversations, param="prompts")
     if state.settings.log_prompts:
         state.log("prompts", caller=caller.name, prompts=conversations)
+    by = judge_of(state, found)
     return JSONResponse(
         {
             "model": engine.guard.model.name,
-            "guard_version": engine.version,
-            "threshold": engine.guard.manifest.calibration.threshold,
+            "guard_version": by.version,
+            "threshold": by.threshold,
             "results": [
                 read(state, one)
                 | {
-                    "flagged": one.flagged if isinstance(one, Verdict) else True,
-                    "category_scores": one.category_scores if isinstance(one, Verdict) else {},
+                    "flagged": one.verdict.flagged if isinstance(one, Judged) else True,
+                    "category_scores": one.verdict.category_scores if isinstance(one, Judged) else {},
                 }
                 for one in found
             ],

@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from latentguard.guard import Verdict
 from latentguard.lm import Conversation
 from latentguard.serve.body import read_as
 from latentguard.serve.callers import Caller
 from latentguard.serve.categories import said, scores
-from latentguard.serve.checking import Unproved, check
+from latentguard.serve.checking import Unproved, check, judge_of
 from latentguard.serve.documented import ERRORS, documented
 from latentguard.serve.errors import ApiError
 from latentguard.serve.gate import entered
+from latentguard.serve.judged import Judged
 from latentguard.serve.state import State, state_of
 from latentguard.serve.turns import Part, Turns, conversation, joined
 
@@ -108,7 +108,6 @@ async def moderations(
 ) -> JSONResponse:
     """Whether each text is harmful, by what the model itself believes of it."""
     asked = await read_as(request, ModerationRequest, state.settings)
-    engine, _ = state.running()
     named = known(state, asked.model)
     conversations = asked.conversations()
     found = await check(state, request, conversations, param=asked.param)
@@ -120,7 +119,7 @@ async def moderations(
             "model": named,
             "results": [result(state, one, internals=caller.may("internals")) for one in found],
         },
-        headers={"X-Guard-Version": engine.version},
+        headers={"X-Guard-Version": judge_of(state, found).version},
     )
 
 
@@ -142,13 +141,14 @@ def names(state: State) -> Sequence[str]:
     return [*(() if engine is None else (engine.guard.model.name,)), *state.settings.aliases]
 
 
-def result(state: State, found: Verdict | Unproved, *, internals: bool) -> dict[str, Any]:
+def result(state: State, found: Judged | Unproved, *, internals: bool) -> dict[str, Any]:
     """One result. A prompt whose position could not be proved is flagged, with the reason."""
     if isinstance(found, Unproved):
         own: dict[str, float] = {}
         probability, flagged = 1.0, True
     else:
-        own, probability, flagged = found.category_scores, found.probability, found.flagged
+        verdict = found.verdict
+        own, probability, flagged = verdict.category_scores, verdict.probability, verdict.flagged
     by_category = scores(probability, own)
     made: dict[str, Any] = {
         "flagged": flagged,
@@ -161,19 +161,18 @@ def result(state: State, found: Verdict | Unproved, *, internals: bool) -> dict[
     return made | {"internals": read(state, found)} if internals else made
 
 
-def read(state: State, found: Verdict | Unproved) -> dict[str, Any]:
+def read(state: State, found: Judged | Unproved) -> dict[str, Any]:
     """What the guard read of one prompt."""
-    engine, _ = state.running()
-    fitted = engine.guard.manifest.fitted
+    by = judge_of(state, [found])
     known: dict[str, Any] = dict.fromkeys(("harmfulness", "refusal", "score", "probability", "verdict"))
-    if isinstance(found, Verdict):
-        fields = asdict(found)
+    if isinstance(found, Judged):
+        fields = asdict(found.verdict)
         known |= {name: fields[name] for name in ("harmfulness", "refusal", "score", "probability")}
-        known["verdict"] = found.cell
+        known["verdict"] = found.verdict.cell
     return known | {
-        "slots": list(fitted.slots),
-        "positions": list(fitted.positions),
-        "guard_version": engine.version,
-        "transfer": list(found.transfer) if isinstance(found, Verdict) else [],
+        "slots": list(by.slots),
+        "positions": list(by.positions),
+        "guard_version": by.version,
+        "transfer": list(found.verdict.transfer) if isinstance(found, Judged) else [],
         "unproved": found.reason if isinstance(found, Unproved) else None,
     }

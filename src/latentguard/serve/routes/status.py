@@ -77,7 +77,7 @@ async def healthz() -> dict[str, str]:
 )
 async def readyz(state: Annotated[State, Depends(state_of)]) -> JSONResponse:
     """Requests are served."""
-    version = state.engine.version if state.engine is not None else None
+    version = state.engine.by.version if state.engine is not None else None
     ready = state.phase == "ready" and state.worker is not None and state.worker.alive
     return JSONResponse({"status": state.phase, "guard_version": version}, status_code=200 if ready else 503)
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Literal
 
-from latentguard.guard import Verdict
+from latentguard.guard import TokenBeliefs, Verdict
 from latentguard.lm import Rendered, Sampling
+from latentguard.serve.judged import Judged
 
 
 @dataclass(slots=True, eq=False)
@@ -19,10 +20,10 @@ class Checks:
     """What each costs: its own tokens, beyond the beginning that all prompts share."""
     loop: asyncio.AbstractEventLoop
     arrived: float = field(default_factory=monotonic)
-    verdicts: list[Verdict | None] = field(init=False)
+    verdicts: list[Judged | None] = field(init=False)
     left: int = field(init=False)
     """Prompts without a verdict."""
-    done: "asyncio.Future[list[Verdict]]" = field(init=False)
+    done: "asyncio.Future[list[Judged]]" = field(init=False)
 
     def __post_init__(self) -> None:
         self.verdicts = [None] * len(self.prompts)
@@ -34,7 +35,7 @@ class Checks:
         """It has failed, or nobody waits for it any more."""
         return self.done.done()
 
-    def give(self, number: int, verdict: Verdict) -> None:
+    def give(self, number: int, verdict: Judged) -> None:
         """Called by the worker: the verdict of one of its prompts."""
         self.verdicts[number] = verdict
         self.left -= 1
@@ -53,7 +54,8 @@ class Checks:
         self.loop.call_soon_threadsafe(once)
 
 
-Outcome = Literal["stop", "length", "content_filter"]
+Outcome = Literal["stop", "length", "blocked", "cut"]
+"""blocked: the prompt was flagged and nothing was said. cut: the answer was over the threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,17 @@ class Piece:
     finish: Outcome | None = None
     tokens: int = 0
     """Of the answer so far."""
+    beliefs: TokenBeliefs | None = None
+    """Read of the token before those of this piece; None at the first, and where nobody wants to know."""
+    over: bool | None = None
+    """Whether the answer is over the threshold by now; None where nothing was fitted on answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the guard said of the prompt, told before the first piece."""
 
-    verdict: Verdict
+    judged: Judged
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +91,10 @@ class Chat:
     stop: tuple[str, ...]
     blocks: Callable[[Verdict], bool]
     """Whether a prompt with this verdict gets no answer."""
+    cuts: bool
+    """Whether an answer that is over the threshold ends there."""
+    shows: bool
+    """Whether somebody wants to see the beliefs at its tokens."""
     loop: asyncio.AbstractEventLoop
     arrived: float = field(default_factory=monotonic)
     events: "asyncio.Queue[Answer | Piece | BaseException]" = field(default_factory=asyncio.Queue)

@@ -1,33 +1,48 @@
 """The one thread that runs the model: a batch of checks, a token of every answer, and again."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from typing import Protocol
 
-from latentguard.guard import Verdict
-from latentguard.lm import Rendered, Replying
+from latentguard.lm import Rendered
+from latentguard.serve.judged import Judged
 from latentguard.serve.work.queue import Full, Queue
-from latentguard.serve.work.tickets import Answer, Chat, Checks, Outcome, Piece
+from latentguard.serve.work.tickets import Answer, Chat, Checks, Piece
 
-_FINISHED: dict[str, Outcome] = {
-    "eos": "stop",
-    "stop": "stop",
-    "length": "length",
-    "flagged": "content_filter",
-}
+
+class Answers(Protocol):
+    """Answers in the making: an `Answering`."""
+
+    @property
+    def verdicts(self) -> Mapping[int, Judged]:
+        """What was said of each prompt, once the first step is over."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether none is in the making any more."""
+        ...
+
+    def end(self, number: int) -> None:
+        """End one now."""
+        ...
+
+    def step(self) -> Sequence[tuple[int, Piece]]:
+        """A token for each: (its number, what is added to it)."""
+        ...
 
 
 class Runs(Protocol):
     """What the worker runs: an `Engine`."""
 
-    def judge(self, prompts: Sequence[Rendered]) -> list[Verdict]:
+    def judge(self, prompts: Sequence[Rendered]) -> list[Judged]:
         """Verdicts, in order."""
         ...
 
-    def begin(self, chats: Sequence[Chat]) -> Replying:
+    def begin(self, chats: Sequence[Chat]) -> Answers:
         """Answers of which nothing has run yet."""
         ...
 
@@ -57,7 +72,7 @@ class _Talk:
     """Chats that are answered in one batch."""
 
     chats: Sequence[Chat]
-    replying: Replying
+    answers: Answers
     told: set[int] = field(default_factory=set[int])
     begun: bool = False
     """A step has been made."""
@@ -152,7 +167,7 @@ class Worker:
             self._survive(self._begin)
             for talk in list(self._talks):
                 self._survive(partial(self._step, talk))
-            self._talks = [talk for talk in self._talks if not talk.replying.finished]
+            self._talks = [talk for talk in self._talks if not talk.answers.finished]
             self._observer.answering(sum(len(talk.chats) for talk in self._talks))
 
     def _survive(self, part: Callable[[], None]) -> None:
@@ -239,7 +254,7 @@ class Worker:
         """A step of `talk` broke: its chats fail; where nothing was said yet, each is begun again alone, so
         that only the one that breaks fails."""
         for number in range(len(talk.chats)):
-            talk.replying.end(number)
+            talk.answers.end(number)
         if talk.begun or len(talk.chats) == 1:
             for one in talk.chats:
                 one.tell(error)
@@ -252,19 +267,18 @@ class Worker:
         """A token for every chat of `talk` that somebody listens to."""
         for number, one in enumerate(talk.chats):
             if one.cancelled:
-                talk.replying.end(number)
+                talk.answers.end(number)
         begun = monotonic()
         try:
-            told = talk.replying.step()
+            told = talk.answers.step()
         except Exception as error:
             self._part(talk, error)
             return
         talk.begun = True
-        for number, verdict in talk.replying.verdicts.items():
+        for number, verdict in talk.answers.verdicts.items():
             if number not in talk.told:
                 talk.told.add(number)
                 talk.chats[number].tell(Answer(verdict))
-        for one in told:
-            finish = None if one.finish is None else _FINISHED[one.finish]
-            talk.chats[one.number].tell(Piece(one.text, finish, one.tokens))
+        for number, piece in told:
+            talk.chats[number].tell(piece)
         self._observer.token(monotonic() - begun)

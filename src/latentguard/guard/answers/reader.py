@@ -1,0 +1,93 @@
+"""Both beliefs at a token of an answer, from its states alone: the same few products, however long it is."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from latentguard.beliefs import layer_scores
+from latentguard.guard.answers.record import FittedAnswers
+from latentguard.guard.answers.trigger import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBeliefs:
+    """What is read at one token of an answer."""
+
+    harmfulness: float
+    """In [-2, 2]."""
+    refusal: float | None
+    """In [-2, 2]; None where the guard has no refusal belief."""
+    counts: float
+    """What a trigger takes: the harmfulness belief, or minus infinity at a token of a refusal."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clusters:
+    """Two centroids over some slots."""
+
+    slots: tuple[int, ...]
+    positive: Float[Tensor, "slot hidden"]
+    negative: Float[Tensor, "slot hidden"]
+
+    def beliefs(
+        self, states: Float[Tensor, "row slot hidden"], slots: tuple[int, ...]
+    ) -> Float[Tensor, " row"]:
+        """The mean cosine difference over these slots, of states at `slots`."""
+        index = [slots.index(slot) for slot in self.slots]
+        return layer_scores(states[:, index], self.positive, self.negative).mean(dim=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerReader:
+    """Reads the tokens of answers for one guard. Made by `Guard.answers`."""
+
+    harmfulness: Clusters
+    refusal: Clusters | None
+    fitted: FittedAnswers | None
+    """None: the clusters are those of prompts, and nothing is ever cut."""
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """Those that are read at every token."""
+        return tuple(
+            sorted({*self.harmfulness.slots, *(self.refusal.slots if self.refusal is not None else ())})
+        )
+
+    def read(self, states: Float[Tensor, "row slot hidden"]) -> list[TokenBeliefs]:
+        """The beliefs of one token of each of several answers, from its states at `slots`."""
+        harmfulness = self.harmfulness.beliefs(states, self.slots).tolist()
+        if self.refusal is None:
+            return [TokenBeliefs(one, None, one) for one in harmfulness]
+        most = float("inf") if self.fitted is None else self.fitted.refusal_threshold
+        return [
+            TokenBeliefs(one, refusal, one if refusal < most else -float("inf"))
+            for one, refusal in zip(
+                harmfulness, self.refusal.beliefs(states, self.slots).tolist(), strict=True
+            )
+        ]
+
+    def trigger(self) -> Trigger | None:
+        """A fresh one for an answer; None where nothing was fitted on answers."""
+        if self.fitted is None:
+            return None
+        return Trigger(self.fitted.high, self.fitted.low, self.fitted.patience)
+
+
+def reader_of(
+    tensors: dict[str, Tensor],
+    fitted: FittedAnswers | None,
+    *,
+    prompt_slots: tuple[int, ...],
+    prompt_refusal_slots: tuple[int, ...] | None,
+) -> AnswerReader:
+    """The reader of a guard with these tensors: by its answers' clusters, or else by its prompts'."""
+    if fitted is None:
+        refusal = None if prompt_refusal_slots is None else _named(tensors, "refusal", prompt_refusal_slots)
+        return AnswerReader(_named(tensors, "harmfulness", prompt_slots), refusal, None)
+    refusal = _named(tensors, "answers.refusal", fitted.refusal_slots) if fitted.refusal_slots else None
+    return AnswerReader(_named(tensors, "answers.harmfulness", fitted.slots), refusal, fitted)
+
+
+def _named(tensors: dict[str, Tensor], name: str, slots: tuple[int, ...]) -> Clusters:
+    return Clusters(slots, tensors[f"{name}.positive"], tensors[f"{name}.negative"])

@@ -1,0 +1,31 @@
+"""A verdict beside what it was made by: a guard may be replaced while a request waits."""
+
+from dataclasses import dataclass
+
+from latentguard.guard import Guard, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """One guard, as answers name it."""
+
+    version: str
+    """The first characters of the hash of its tensors."""
+    threshold: float
+    """The score from which it flags."""
+    slots: tuple[int, ...]
+    positions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, guard: Guard) -> "By":
+        """The names of `guard`."""
+        fitted, calibration = guard.manifest.fitted, guard.manifest.calibration
+        return cls(guard.manifest.tensors_sha256[:16], calibration.threshold, fitted.slots, fitted.positions)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one guard said of one prompt."""
+
+    verdict: Verdict
+    by: By
