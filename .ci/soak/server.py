@@ -1,20 +1,15 @@
-"""The long runs of `latentguard serve`, on the organism: requests made up from its description, memory, load.
+"""The long runs of `latentguard serve`, on the organism: requests made up from its description, and memory.
 
     python .ci/soak/server.py fuzz --requests 5000
     python .ci/soak/server.py memory --requests 20000
-    python .ci/soak/server.py load --concurrency 1 64 [--list 64] [--model MODEL --guard DIR --prompts FILE]
 
-`fuzz` needs schemathesis, `load` needs wrk, which runs at the lowest priority; its share of the processors is
-printed. Figures are in docs/serving.md.
+`fuzz` needs schemathesis. Figures are in docs/serving.md; load is in `server_load.py`.
 """
 
 import argparse
 import json
-import os
 import re
-import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -157,86 +152,18 @@ def memory(guard: Path, requests: int) -> None:
         print(f"from the first tenth to the last: {sizes[-1] - sizes[0]:+.1f} MiB")
 
 
-def load(guard: Path, model: str | None, texts: list[str], concurrency: list[int], list_of: int) -> None:
-    """wrk on /v1/moderations, beside the same prompts through `Guard.score` in one process."""
-    bodies = [texts[first : first + list_of] for first in range(0, len(texts), list_of)]
-    _guard_alone(guard, model, bodies)
-    with served(guard, model) as one, tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "ask.lua"
-        quoted = [json.dumps({"input": body if list_of > 1 else body[0]}) for body in bodies]
-        escaped = ",".join("'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" for text in quoted)
-        script.write_text(
-            f"local bodies = {{{escaped}}}\nlocal next = 0\nlocal headers = {{['Content-Type'] = "
-            f"'application/json', ['Authorization'] = 'Bearer {KEY}'}}\n"
-            "request = function()\n  next = next % #bodies + 1\n"
-            "  return wrk.format('POST', nil, headers, bodies[next])\nend\n"
-        )
-        for clients in concurrency:
-            before = [one.metric(f"latentguard_batch_{name}") for name in ("prompts_sum", "seconds_sum")]
-            used = resource.getrusage(resource.RUSAGE_CHILDREN)
-            begun = time.monotonic()
-            command = ["nice", "-n", "19", "wrk", "-t1", f"-c{clients}", "-d60s", "--timeout", "60s"]
-            run = subprocess.run(
-                [*command, "--latency", "-s", str(script), f"{one.address}/v1/moderations"],
-                capture_output=True,
-                text=True,
-            )
-            seconds = time.monotonic() - begun
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            share = (after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime) / seconds
-            prompts = one.metric("latentguard_batch_prompts_sum") - before[0]
-            busy = one.metric("latentguard_batch_seconds_sum") - before[1]
-            shown = re.findall(r"^ +(50%|99%) +(\S+)|(Non-2xx\D+\d+)", run.stdout, re.MULTILINE)
-            of_cores = share / (os.cpu_count() or 1)
-            print(
-                f"{clients} clients, {list_of} a request: {prompts / seconds:.1f} prompts/s, the model busy "
-                f"{busy / seconds:.2f} of the time, {shown}, wrk {of_cores:.3f} of the cores"
-            )
-
-
-def _guard_alone(folder: Path, model: str | None, bodies: list[list[str]]) -> None:
-    import latentguard
-
-    loaded = latentguard.load(model or "organism")
-    guard = latentguard.Guard.load(folder, loaded)
-    texts = [text for body in bodies for text in body]
-    guard.score(texts[:16])
-    begun = time.perf_counter()
-    guard.score(texts)
-    together = len(texts) / (time.perf_counter() - begun)
-    alone: list[float] = []
-    for body in bodies[:30]:
-        begun = time.perf_counter()
-        guard.score(body)
-        alone.append(time.perf_counter() - begun)
-    one = 1000 * statistics.median(alone)
-    print(f"Guard.score: {together:.1f} prompts/s all at once, {one:.1f} ms for a request's")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("fuzz", "memory", "load"))
+    parser.add_argument("what", choices=("fuzz", "memory"))
     parser.add_argument("--requests", type=int, default=5000)
-    parser.add_argument("--concurrency", type=int, nargs="*", default=[1, 64])
-    parser.add_argument("--list", type=int, default=1, dest="list_of")
-    parser.add_argument("--model")
     parser.add_argument("--guard", type=Path)
-    parser.add_argument("--prompts", type=Path, help="JSONL with the field prompt")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         guard = given.guard or organisms_guard(Path(folder) / "guard")
         if given.what == "fuzz":
             fuzz(guard, given.requests)
-        elif given.what == "memory":
-            memory(guard, given.requests)
         else:
-            from latentguard.organism import audit_data
-
-            texts = [one.text for kind in audit_data() for one in kind]
-            if given.prompts is not None:
-                lines = given.prompts.read_text(encoding="utf-8").splitlines()
-                texts = [json.loads(line)["prompt"] for line in lines][:640]
-            load(guard, given.model, texts, given.concurrency, given.list_of)
+            memory(guard, given.requests)
 
 
 if __name__ == "__main__":

