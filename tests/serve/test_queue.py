@@ -1,6 +1,7 @@
 """What waits for the worker: everything is served once, nothing waits for ever, and no more than fits."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -65,13 +66,50 @@ def test_a_small_request_does_not_wait_for_a_large_one() -> None:
 def test_beyond_what_may_wait_nothing_is_let_in_and_the_wait_is_told() -> None:
     queue = Queue(most=100)
     queue.ran(50, 1.0)
-    queue.add(request(*[30] * 5))  # alone it may be larger
+    queue.add(request(*[10] * 4))
+    queue.add(request(*[10] * 6))  # more than half of the room: it counts for half
     with pytest.raises(Full) as raised:
-        queue.add(request(1))
-    assert raised.value.after == pytest.approx(150 / 50)
+        queue.add(request(11))
+    assert raised.value.after == pytest.approx(100 / 50)
+    queue.add(request(10))
     while len(queue):
         queue.take(100)
     queue.add(request(1))
+
+
+@given(
+    most=some.integers(2, 400),
+    others=some.lists(some.lists(some.integers(1, 400), min_size=1, max_size=40), max_size=6),
+    data=some.data(),
+)
+def test_requests_of_any_size_leave_half_of_the_room_to_smaller_ones(
+    most: int, others: list[list[int]], data: some.DataObject
+) -> None:
+    queue = Queue(most)
+    for tokens in others:
+        if sum(tokens) > most // 2:
+            with contextlib.suppress(Full):
+                queue.add(request(*tokens))
+        if len(queue) and data.draw(some.booleans()):
+            queue.take(most)
+    queue.add(request(data.draw(some.integers(1, most // 2))))
+
+
+@given(some.integers(1, 400), some.lists(some.integers(1, 400), min_size=1, max_size=40))
+def test_a_request_of_any_size_is_let_in_where_nothing_waits(most: int, tokens: list[int]) -> None:
+    queue = Queue(most)
+    queue.add(request(*tokens))
+    assert queue.tokens == sum(tokens)
+
+
+def test_a_second_request_that_is_larger_than_half_waits_outside() -> None:
+    queue = Queue(most=100)
+    queue.add(request(*[10] * 200))
+    with pytest.raises(Full):
+        queue.add(request(*[10] * 6))
+    while queue.tokens > 50:
+        queue.take(100)
+    queue.add(request(*[10] * 6))
 
 
 def test_what_nobody_waits_for_is_not_run() -> None:

@@ -1,6 +1,7 @@
 """The program `latentguard`: its commands, and the exit code of a call."""
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -84,11 +85,24 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """The entry point: like `run` on the process's own arguments, then the process ends."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without a character shows its code
     signal.signal(signal.SIGTERM, terminated)
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_what_is_closed() -> None:
+    """Standard output and error that are closed (`>&-`) lead nowhere, and no other file takes their place."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.fstat(number)
+            except OSError:
+                os.dup2(nowhere, number)
+            setattr(sys, name, os.fdopen(nowhere, "w"))
 
 
 def terminated(number: int, _: FrameType | None) -> NoReturn:

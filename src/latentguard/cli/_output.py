@@ -5,9 +5,10 @@ text that came from a prompt is shown inert: no terminal escape, no markup, no s
 """
 
 import json
+import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -43,6 +44,18 @@ class Output:
             self.bars.hide()
             print(as_json_line(record), file=self._results.file, flush=True)
 
+    @contextmanager
+    def unheard(self) -> Generator[None]:
+        """A result that may reach nobody, where standard output is full or its reader has gone: the command
+        goes on, and says nothing there any more."""
+        try:
+            yield
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            with suppress(OSError, ValueError):  # no descriptor is behind it
+                os.dup2(nowhere, self._results.file.fileno())
+            os.close(nowhere)
+
     def note(self, message: str) -> None:
         """Something to know, on standard error."""
         self._notes.print(Text(inert(message)), soft_wrap=True)
@@ -74,15 +87,24 @@ def table(*columns: str, title: str | None = None, numbers: tuple[str, ...] = ()
     return made
 
 
+class _Results(Console):
+    """A console whose reader may go away."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while that is handled. rich would end the program here, and close what `sys.stdout` is by
+        now: standard error."""
+        raise
+
+
 def _on_stdout() -> Console:
-    return Console(
+    return _Results(
         file=sys.stdout, width=_width(sys.stdout.isatty()), markup=False, emoji=False, highlight=False
     )
 
 
 def _on_stderr() -> Console:
-    return Console(
-        file=sys.stderr, width=_width(sys.stderr.isatty()), markup=False, emoji=False, highlight=False
+    return Console(  # whatever standard error is by then: a server puts a stream in front that never blocks
+        stderr=True, width=_width(sys.stderr.isatty()), markup=False, emoji=False, highlight=False
     )
 
 

@@ -88,8 +88,9 @@ def serve(
         state = State(settings)
 
         def announced(address: str) -> None:
-            output.show(f"Listening at {address}; /readyz says when the model is loaded. Ctrl-C drains.")
-            output.record({"address": address})
+            with output.unheard():
+                output.show(f"Listening at {address}; /readyz says when the model is loaded. Ctrl-C drains.")
+                output.record({"address": address})
 
         run(state, lambda state: _engine(state, output), announced)
 

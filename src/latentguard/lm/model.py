@@ -67,7 +67,7 @@ class LanguageModel:
         self.dtype: torch.dtype = next(module.parameters()).dtype
         self.blocks = find_blocks(module)
         self.chat = ChatTemplate(
-            tokenizer, max_tokens=getattr(self.blocks.config, "max_position_embeddings", None)
+            tokenizer, name=name, max_tokens=getattr(self.blocks.config, "max_position_embeddings", None)
         )
         self.proof = prove(module, self.blocks, self.dtype, self.device)
         self._fingerprint: str | None = None

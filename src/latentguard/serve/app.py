@@ -48,6 +48,7 @@ def create_app(state: State, load: Callable[[State], Engine]) -> FastAPI:
         redoc_url=None,
     )
     app.state.latentguard = state
+    state.log.told = state.metrics.lost_lines.inc
     for routes in (moderations, checks, chat, status):
         app.include_router(routes.router)
     app.add_exception_handler(ApiError, _answered)

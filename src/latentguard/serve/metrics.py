@@ -45,6 +45,7 @@ class Metrics:
             "shadow_prompts", "Prompts by what the guard and its shadow say.", "guard", "shadow"
         )
         self.bugs = self._counter("bugs", "Errors in the worker that no request is to blame for.", "error")
+        self.lost_lines = self._counter("log_lines_dropped", "Lines of the log that could not be written.")
         self.on_bug: Callable[[Exception], None] = lambda error: None
         self._seen, self._mean = 0, 0.0
 

@@ -1,4 +1,7 @@
-"""A guard read again while the server runs: between two batches, or not at all."""
+"""A guard read again while the server runs: between two batches, or not at all.
+
+One reading at a time: of two at once the older one could end last, and its guard stay.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,11 +10,30 @@ from latentguard.guard import Guard
 from latentguard.serve.engine import Engine
 from latentguard.serve.state import State
 
+TICK = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
     guard: Guard
     shadow: Guard | None
+
+
+def ask(state: State) -> None:
+    """Have the folders read again, on the event loop. What is asked for while they are being read is answered
+    by one reading more, and while the model is being loaded, when it has been."""
+    state.reloads += 1
+    if state.reloading is None or state.reloading.done():
+        state.reloading = asyncio.create_task(_until_read(state))
+
+
+async def _until_read(state: State) -> None:
+    while state.worker is None and state.failure is None:
+        await asyncio.sleep(TICK)
+    read = None
+    while read != state.reloads:
+        read = state.reloads
+        await reload(state)
 
 
 async def reload(state: State) -> None:

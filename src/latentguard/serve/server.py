@@ -11,7 +11,8 @@ import uvicorn
 from latentguard.serve.app import create_app
 from latentguard.serve.connection import watched
 from latentguard.serve.engine import Engine
-from latentguard.serve.reloading import reload
+from latentguard.serve.reloading import ask
+from latentguard.serve.standard_error import unblocked
 from latentguard.serve.state import State
 
 TICK = 0.05
@@ -44,8 +45,8 @@ class Server(uvicorn.Server):
         self._state.phase = "draining"
 
     def _reload(self) -> None:
-        """SIGHUP: the guard is read again, and its task kept until it is done."""
-        self._state.reloading = asyncio.create_task(reload(self._state))
+        """SIGHUP: the guard is read again."""
+        ask(self._state)
 
     async def _watch(self) -> None:
         """Ends the server when it has drained, or when its model could not be loaded."""
@@ -78,6 +79,7 @@ def serve(state: State, load: Callable[[State], Engine], announced: Callable[[st
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=max(1, round(settings.write_timeout_s)),
     )
-    Server(config, state, announced).run()
+    with unblocked(state.log.lose), state.log.hearing():
+        Server(config, state, announced).run()
     if state.failure is not None:
         raise state.failure

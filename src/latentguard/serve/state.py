@@ -34,6 +34,8 @@ class State:
     """What waits for the end."""
     reloading: "asyncio.Task[None] | None" = None
     """What reads the guard again."""
+    reloads: int = 0
+    """How often that was asked for."""
 
     def require_ready(self) -> None:
         """Raises `ApiError` 503 while starting or draining: of a request that is not let in yet."""

@@ -30,6 +30,7 @@ from latentguard.lm.chat.template_text import TemplateText
 class ChatTemplate:
     """A tokenizer and its chat template: renders conversations and proves where their positions are.
 
+    name: what messages call the model; by default the tokenizer's, without the folders that it lies in.
     max_tokens: the model's context; a longer prompt is refused, never cut. None for no limit.
     thinking: sets the template's own switch (Qwen3's `enable_thinking`); None leaves its default.
     options: other variables of the template, such as `reasoning_effort`. Tools belong to a conversation:
@@ -44,17 +45,23 @@ class ChatTemplate:
         self,
         tokenizer: PreTrainedTokenizerBase,
         *,
+        name: str | None = None,
         max_tokens: int | None = None,
         thinking: bool | None = None,
         options: Mapping[str, object] | None = None,
         date: str | None = None,
     ) -> None:
-        self._made_with: dict[str, Any] = {"max_tokens": max_tokens, "thinking": thinking, "options": options}
+        self._made_with: dict[str, Any] = {
+            "name": name,
+            "max_tokens": max_tokens,
+            "thinking": thinking,
+            "options": options,
+        }
         self._tokenizer = tokenizer
         today = datetime.date.today() if date is None else datetime.date.fromisoformat(date)
-        self._template = TemplateText(tokenizer, thinking=thinking, options=options, today=today)
+        self._template = TemplateText(tokenizer, name=name, thinking=thinking, options=options, today=today)
         self._placements = Placements(self._template)
-        self._encoder = Encoder(tokenizer)
+        self._encoder = Encoder(tokenizer, name)
         self._control = ControlTokens(self._encoder, self._template.source)
         self._max_tokens = max_tokens
 

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
@@ -49,11 +50,17 @@ class Encoded:
         return next(after, len(self.ids))
 
 
+def name_of(tokenizer: PreTrainedTokenizerBase) -> str:
+    """A hub id, or the name of a folder without those that it lies in: messages travel farther than paths."""
+    given = str(tokenizer.name_or_path or type(tokenizer).__name__)
+    return Path(given).name if Path(given).is_absolute() or Path(given).exists() else given
+
+
 class Encoder:
     """The tokenizer as the model meets it in a templated prompt: one call, nothing added, nothing cut."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.name = str(tokenizer.name_or_path or type(tokenizer).__name__)
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str | None = None) -> None:
+        self.name = name or name_of(tokenizer)
         self.backend_json = _backend_json(tokenizer, self.name)
         self._backend = untruncated(self.backend_json)
         expected = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]

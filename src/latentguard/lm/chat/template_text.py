@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from latentguard._text import inert
 from latentguard.errors import TemplateError
+from latentguard.lm.chat.encoder import name_of
 from latentguard.lm.chat.messages import Message
 
 _THINKING_SWITCHES = ("enable_thinking", "thinking")
@@ -40,12 +41,13 @@ class TemplateText:
         self,
         tokenizer: PreTrainedTokenizerBase,
         *,
+        name: str | None = None,
         thinking: bool | None = None,
         options: Mapping[str, object] | None = None,
         today: date,
     ) -> None:
         self._tokenizer = tokenizer
-        self.name = str(tokenizer.name_or_path or type(tokenizer).__name__)
+        self.name = name or name_of(tokenizer)
         self.source = _source(tokenizer, self.name)
         self._options: dict[str, Any] = {"add_generation_prompt": True, **(options or {})}
         self.date = today.isoformat() if re.search(rf"\b{_CLOCK}\b", self.source) else None

@@ -3,6 +3,9 @@
 A request of a thousand prompts and one of a single prompt take turns, prompt by prompt, so that the small one
 waits for one batch and not for the large one. A batch is measured in tokens that its prompts do not share;
 the model sorts it by length and runs it in pieces that waste little on padding (`lm/batches.py`).
+
+What waits is measured in tokens, too. A request that alone would take more than half of the room takes half
+of it, and no second one is let in beside it: one of any size is served, and shuts out none that is smaller.
 """
 
 from collections import deque
@@ -25,16 +28,18 @@ class Full(Exception):
 
 @dataclass(slots=True)
 class _Waiting:
-    """One request's place: its prompts that wait, in their order."""
+    """One request's place: its prompts that wait, in their order, and their tokens."""
 
     checks: Checks
     numbers: deque[int]
+    tokens: int
 
 
 class Queue:
     """Requests that wait for the worker, and their tokens. Not for two threads at once: the worker locks it.
 
-    `most`: tokens that may wait. A request that is larger on its own is let in where nothing waits.
+    `most`: tokens that may wait, where a request counts for half of that at most. Of requests that are larger
+    than this half one may wait at a time.
     """
 
     def __init__(self, most: int) -> None:
@@ -50,11 +55,13 @@ class Queue:
     def add(self, checks: Checks) -> None:
         """Let a request in, at the end. Raises `Full`."""
         self.forget()
-        cost = sum(checks.tokens)
-        if self.tokens and self.tokens + cost > self.most:
+        cost, half = sum(checks.tokens), self.most // 2
+        room = self.most - sum(min(one.tokens, half) for one in self._waiting)
+        large = cost > half and any(one.tokens > half for one in self._waiting)
+        if self._waiting and (large or min(cost, half) > room):
             raise Full(self.wait())
         self.tokens += cost
-        self._waiting.append(_Waiting(checks, deque(range(len(checks.prompts)))))
+        self._waiting.append(_Waiting(checks, deque(range(len(checks.prompts))), cost))
 
     def wait(self) -> float:
         """Seconds that what waits will take, as far as is known."""
@@ -68,7 +75,7 @@ class Queue:
     def forget(self) -> None:
         """Take out requests that are over."""
         for one in [one for one in self._waiting if one.checks.over]:
-            self.tokens -= sum(one.checks.tokens[number] for number in one.numbers)
+            self.tokens -= one.tokens
             self._waiting.remove(one)
 
     def take(self, budget: int) -> list[tuple[Checks, int]]:
@@ -81,6 +88,7 @@ class Queue:
             if batch and taken + cost > budget:
                 break
             batch.append((place.checks, place.numbers.popleft()))
+            place.tokens -= cost
             taken += cost
         self.tokens -= taken
         if batch:
