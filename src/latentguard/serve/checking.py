@@ -20,6 +20,8 @@ RENDERED_AT_ONCE = 32
 """Prompts that are rendered before the event loop has its turn."""
 CHARACTERS_A_TOKEN = 16
 """More of a text than this for every token that may be read is refused before it is tokenised."""
+LONG_TOKEN = 8
+"""Characters of which a prompt has a token at least, nearly always: enough to refuse it unread when full."""
 Result = TypeVar("Result")
 
 
@@ -43,6 +45,10 @@ async def check(
             param=param,
         )
     engine, worker = state.running()
+    try:
+        worker.require_room(sum(map(_characters, conversations)) // LONG_TOKEN)
+    except Full as full:
+        raise too_many(full.after) from None
     rendered = await rendered_all(state, engine, conversations, param)
     proved = [one for one in rendered if isinstance(one, Rendered)]
     if not proved:
@@ -135,7 +141,7 @@ def _check_size(state: State, conversation: Conversation, param: str) -> None:
     """What is much too large is told so before anything is made of it. Raises `ApiError`."""
     most = CHARACTERS_A_TOKEN * state.settings.max_prompt_tokens
     turns = [conversation] if isinstance(conversation, str) else list(conversation)
-    characters = sum(len(str(turn)) for turn in turns)
+    characters = _characters(conversation)
     if characters > most:
         raise ApiError(
             400,
@@ -150,6 +156,11 @@ def _check_size(state: State, conversation: Conversation, param: str) -> None:
             code="too_many_messages",
             param=param,
         )
+
+
+def _characters(conversation: Conversation) -> int:
+    turns = [conversation] if isinstance(conversation, str) else conversation
+    return sum(len(str(turn)) for turn in turns)
 
 
 async def _result(checks: Checks) -> list[Judged]:

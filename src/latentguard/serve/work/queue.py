@@ -54,14 +54,19 @@ class Queue:
 
     def add(self, checks: Checks) -> None:
         """Let a request in, at the end. Raises `Full`."""
+        cost = sum(checks.tokens)
+        self.require(cost)
+        self.tokens += cost
+        self._waiting.append(_Waiting(checks, deque(range(len(checks.prompts))), cost))
+
+    def require(self, cost: int) -> None:
+        """Raises `Full` where a request of so many tokens would not be let in now."""
         self.forget()
-        cost, half = sum(checks.tokens), self.most // 2
+        half = self.most // 2
         room = self.most - sum(min(one.tokens, half) for one in self._waiting)
         large = cost > half and any(one.tokens > half for one in self._waiting)
         if self._waiting and (large or min(cost, half) > room):
             raise Full(self.wait())
-        self.tokens += cost
-        self._waiting.append(_Waiting(checks, deque(range(len(checks.prompts))), cost))
 
     def wait(self) -> float:
         """Seconds that what waits will take, as far as is known."""

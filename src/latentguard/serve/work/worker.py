@@ -128,6 +128,11 @@ class Worker:
             self._queue.add(checks)
             self._changed.notify()
 
+    def require_room(self, tokens: int) -> None:
+        """Raises `Full` where a request of so many tokens would not be let in now: before it is rendered."""
+        with self._changed:
+            self._queue.require(tokens)
+
     def chat(self, chat: Chat) -> None:
         """Let a chat in. Raises `Full` where as many are answered as may be."""
         with self._changed:
