@@ -55,6 +55,7 @@ def python(unpacked: Path, code: str, folder: Path) -> str:
         r"latentguard/organism/weights/tokenizer\.json",
         r"latentguard/data/contrast/.*\.jsonl",
         r"latentguard/report/templates/.*\.j2",
+        r"latentguard/guard/hub/templates/.*\.j2",
         r"latentguard-.*\.dist-info/licenses/LICENSE",
     ],
 )

@@ -66,3 +66,7 @@ class ArtefactMismatch(LatentGuardError):
 
 class BadSettings(LatentGuardError):
     """A setting of the server is unknown, impossible, or contradicts another."""
+
+
+class NotShared(LatentGuardError):
+    """A guard was not pushed to the hub or not pulled from it: the hub said no, or a rule does."""

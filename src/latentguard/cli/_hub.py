@@ -23,6 +23,20 @@ def ask_hub_once(output: "Output") -> None:
         output.note(f"{constants.ENDPOINT} cannot be reached: only what is on this machine is read.")
 
 
+def require_hub() -> None:
+    """For what the hub alone can do. Raises `NotShared` where it cannot be reached, or is not to be asked."""
+    from huggingface_hub import constants
+
+    from latentguard.errors import NotShared
+
+    if constants.HF_HUB_OFFLINE:
+        raise NotShared("HF_HUB_OFFLINE is set: the hub is not asked.\n  Unset it to push or pull.")
+    if not _hub_answers():
+        raise NotShared(
+            f"{constants.ENDPOINT} cannot be reached.\n  Look at the network, and at HF_ENDPOINT if set."
+        )
+
+
 @cache
 def _hub_answers() -> bool:
     from huggingface_hub import constants, get_session

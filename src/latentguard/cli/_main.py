@@ -23,6 +23,7 @@ from latentguard.cli.doctor import doctor
 from latentguard.cli.evaluate import evaluate
 from latentguard.cli.fit import fit
 from latentguard.cli.fit_answers import fit_answers
+from latentguard.cli.hub import hub_commands
 from latentguard.cli.jailbreaks import jailbreaks
 from latentguard.cli.organism import organism_commands
 from latentguard.cli.report import report
@@ -52,6 +53,7 @@ app.command(cls=ManyFiles)(jailbreaks)
 app.command(cls=ManyFiles)(compare)
 app.command(cls=ManyFiles)(steer)
 app.command()(report)
+app.add_typer(hub_commands, name="hub")
 app.add_typer(reproduce_commands, name="reproduce")
 app.add_typer(organism_commands, name="organism")
 app.command()(check)

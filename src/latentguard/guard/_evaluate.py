@@ -63,6 +63,14 @@ def rows(
     return tuple(found)
 
 
+def statement(untrained: Measured | None, *, knows_its_prompts: bool) -> tuple[bool | None, str]:
+    """What `above_untrained` finds, and the sentence that must stand beside the guard's figures."""
+    above, said = above_untrained(untrained)
+    if not knows_its_prompts:
+        said += "; it does not tell which prompts it was fitted on, and some of these may be among them"
+    return above, said
+
+
 def above_untrained(untrained: Measured | None) -> tuple[bool | None, str]:
     """Whether the guard beats its untrained copies, and the sentence that says so."""
     if untrained is None or untrained.difference is None or untrained.difference.low is None:

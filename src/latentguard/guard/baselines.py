@@ -54,9 +54,15 @@ def with_baselines(
         Scored("length", ((manifest.text.length(prompts), fitted["length"]),)),
         Scored("final_punctuation", ((manifest.text.ending(prompts), fitted["final_punctuation"]),)),
         Scored("refusal_belief", refusal, manifest.refusal_unavailable),
-        Scored("tfidf", ((manifest.text.tfidf(prompts), fitted["tfidf"]),)),
+        _tfidf(manifest, prompts),
         _untrained(model, manifest, tensors, prompts, progress),
     ]
+
+
+def _tfidf(manifest: Manifest, prompts: Sequence[Prompt]) -> Scored:
+    if "tfidf" not in manifest.calibrations:
+        return Scored("tfidf", (), "its words were left out when this guard was published")
+    return Scored("tfidf", ((manifest.text.tfidf(prompts), manifest.calibrations["tfidf"]),))
 
 
 def _untrained(

@@ -15,7 +15,7 @@ from latentguard.beliefs import Behaviour, observe
 from latentguard.data import Endings, Prompt, Split, data_hash
 from latentguard.errors import TooFewPrompts
 from latentguard.guard import artefact
-from latentguard.guard._evaluate import above_untrained, measure, rows
+from latentguard.guard._evaluate import measure, rows, statement
 from latentguard.guard._fit import fit
 from latentguard.guard.answers import AnswerReader
 from latentguard.guard.answers.fit import fit_answers
@@ -205,7 +205,8 @@ class Guard:
         )
         sample = Sample.of(prompts, resamples=resamples, seed=seed)
         guard, *baselines = measure(everything, sample, progress=progress)
-        above, statement = above_untrained(next((one for one in baselines if one.name == "untrained"), None))
+        untrained = next((one for one in baselines if one.name == "untrained"), None)
+        above, said = statement(untrained, knows_its_prompts=bool(seen))
         fitted = self.manifest.fitted
         judged = tuple(verdicts(scores, self.manifest, self.transfer))
         return Evaluation(
@@ -227,7 +228,7 @@ class Guard:
             rows=rows(everything[0], prompts, sample, behaviour, progress=progress),
             categories=tuple(by_category(judged, prompts, seed=seed)),
             above_untrained=above,
-            statement=statement,
+            statement=said,
             prompts=tuple(prompts),
             verdicts=judged,
         )
@@ -311,7 +312,7 @@ class Guard:
 
         No prompt is written, but guard.json holds words of them: the terms of the TF-IDF baseline are the
         words and word pairs of the training prompts, the 20,000 most frequent at most. Keep the folder as
-        private as those prompts are.
+        private as those prompts are; `guard.hub` publishes a guard without them.
         """
         artefact.write(Path(folder), self.manifest, self.tensors)
 

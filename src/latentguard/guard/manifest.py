@@ -96,7 +96,8 @@ class FittedOn(Record):
     train_hash: str
     validation_hash: str
     seen: tuple[str, ...]
-    """Short hashes by which these prompts and their relatives are recognised; no text and no id."""
+    """Short hashes by which these prompts and their relatives are recognised; no text and no id. Empty where
+    the guard was published without them."""
 
 
 class CutOn(Record):
@@ -124,7 +125,8 @@ class Manifest(Record):
     behaviour: dict[str, int]
     """Training prompts in each verdict cell; empty where no reply was asked for."""
     calibrations: dict[str, Calibration]
-    """For the guard and each baseline, fitted on the same validation prompts."""
+    """For the guard and each baseline, fitted on the same validation prompts; none of `tfidf` where the guard
+    was published without its words."""
     untrained: tuple[FittedUntrained, ...]
     permutations: int
     categories: tuple[FittedCategory, ...] = ()
