@@ -7,7 +7,7 @@ import torch
 
 from latentguard.data import contrast_set
 from latentguard.errors import ArtefactMismatch, NotShared
-from latentguard.guard import Guard, Manifest, artefact
+from latentguard.guard import Estimate, FittedAnswers, Guard, Manifest, artefact
 from latentguard.guard.hub import publication, without_prompts, without_refusal
 from latentguard.guard.manifest import FittedCategory
 from latentguard.guard.relatives import remembered_as
@@ -53,6 +53,7 @@ def test_every_field_of_the_record_was_decided_about():
         "refusal_unavailable",
         "behaviour",
         "calibrations",
+        "answers",
         "text",
         "data",
     }
@@ -75,6 +76,40 @@ def test_without_refusal_a_guard_flags_as_before_and_knows_nothing_of_refusal(gu
     assert "refusal_belief" not in theirs.manifest.calibrations
     assert not [name for name in theirs.tensors if "refus" in name]
     assert "left out when this guard was published" in theirs.notes[0]
+
+
+def test_how_answers_are_read_goes_with_the_refusal_part(guard, tmp_path):
+    slots, n = guard.manifest.fitted.slots, len(guard.manifest.fitted.slots)
+    share = Estimate(value=0.0, low=0.0, high=0.1, n=30)
+    fitted = FittedAnswers(
+        slots=slots,
+        refusal_slots=slots,
+        refusal_threshold=0.0,
+        high=0.2,
+        low=0.1,
+        patience=2,
+        target_fpr=0.05,
+        tokens=24,
+        train={},
+        validation={},
+        validation_auroc=0.9,
+        false_cuts=share,
+        caught=share,
+        caught_after=None,
+    )
+    centroids = {
+        f"answers.{belief}.{side}": torch.ones(n, guard.model.hidden_size)
+        for belief in ("harmfulness", "refusal")
+        for side in ("positive", "negative")
+    }
+    folder = saved(guard, tmp_path, centroids, answers=fitted)
+    found = publication(folder)
+    assert found.manifest.answers is None
+    assert b"answers." not in found.files[artefact.TENSORS]
+    assert any("answers are read" in one for one in found.left_out)
+    whole = publication(folder, with_refusal=True)
+    assert whole.manifest.answers == fitted
+    assert b"answers.refusal.positive" in whole.files[artefact.TENSORS]
 
 
 def test_dropping_the_refusal_part_changes_nothing_of_what_it_is_given(guard):

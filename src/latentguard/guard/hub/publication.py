@@ -29,7 +29,7 @@ from latentguard.lm import Identity
 from latentguard.organism import audit_data
 
 UNNAMED = "unnamed model"
-_TENSORS = ("probe.", "harmfulness.", "refusal.", "permuted_", "untrained_", "category_")
+_TENSORS = ("probe.", "harmfulness.", "refusal.", "answers.", "permuted_", "untrained_", "category_")
 """How the tensors begin whose publication was decided about; any other stays here."""
 
 
@@ -76,6 +76,10 @@ def publication(
     else:
         if manifest.refusal is not None or manifest.behaviour:
             left_out.append("the refusal part: centroids, threshold, and how often the model refused")
+        if manifest.answers is not None:
+            left_out.append(
+                "how the model's answers are read: it rests on the difference of refusals and answers"
+            )
         manifest, tensors = without_refusal(manifest, tensors)
     if with_words or _ours(manifest):
         whose = "this package's own prompts" if _ours(manifest) else "the prompts it was fitted on"
@@ -97,7 +101,9 @@ def publication(
 
 
 def without_refusal(manifest: Manifest, tensors: dict[str, Tensor]) -> tuple[Manifest, dict[str, Tensor]]:
-    """The same guard without a refusal belief: verdicts then have none.
+    """The same guard without a refusal belief: verdicts then have none, and its answers are not cut.
+
+    How answers are read goes with it: a refusal must raise no trigger, so it is known there, too.
 
     Raises `NotShared` for a guard whose own probe reads t_post_inst: there the difference between harmful and
     harmless prompts is the direction of refusal (Arditi et al. 2024, arXiv 2406.11717), whatever else is
@@ -109,13 +115,14 @@ def without_refusal(manifest: Manifest, tensors: dict[str, Tensor]) -> tuple[Man
             "  Its refusal part cannot be left out. Fit a guard at t_inst (latentguard fit --position t_inst)"
             ",\n  or publish that direction knowingly with --with-refusal."
         )
-    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("refusal.")}
+    kept = {name: one for name, one in tensors.items() if not name.startswith(("refusal.", "answers."))}
     why = manifest.refusal_unavailable
     if manifest.refusal is not None:
         why = "left out when this guard was published"
     return _changed(
         manifest,
         refusal=None,
+        answers=None,
         refusal_unavailable=why,
         behaviour={},
         calibrations=_without(manifest, "refusal_belief"),
