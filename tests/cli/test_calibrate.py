@@ -53,3 +53,15 @@ def test_what_cannot_be_cut_changes_nothing(latentguard, guard, tiny_folder, tra
     assert call.code == 2
     assert says in call.err
     assert (guard / "guard.json").read_text() == before
+
+
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_read(
+    latentguard, guard, tiny_folder, traffic, tmp_path
+):
+    (tmp_path / "taken").write_text("a file")
+    options = ["--model", tiny_folder, "--data", traffic, "--target-fpr", "0.1"]
+    for place in ("taken", "taken/below"):
+        call = latentguard("calibrate", "--guard", guard, *options, "--out", tmp_path / place)
+        assert call.code == 2
+        assert "OutputRefused" in call.err
+    assert (tmp_path / "taken").read_text() == "a file"

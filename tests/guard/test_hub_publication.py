@@ -109,6 +109,7 @@ def test_how_answers_are_read_goes_with_the_refusal_part(guard, tmp_path):
     assert any("answers are read" in one for one in found.left_out)
     whole = publication(folder, with_refusal=True)
     assert whole.manifest.answers == fitted
+    assert whole.with_refusal  # the card warns
     assert b"answers.refusal.positive" in whole.files[artefact.TENSORS]
 
 

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from latentguard.cli import _data_options, _guard_options, _options
+from latentguard.cli._folders import new_folder
 from latentguard.cli._numbers import estimated
 from latentguard.cli._output import speaking
+from latentguard.cli.fit import WRITTEN
 
 
 def calibrate(
@@ -42,14 +44,15 @@ def calibrate(
     """
     if not 0 < target_fpr < 1:
         raise typer.BadParameter("it lies between 0 and 1.", param_hint="--target-fpr")
-    with speaking(as_json=as_json) as output:
+    place = out or guard
+    with speaking(as_json=as_json) as output, new_folder(place, ours=WRITTEN) as folder:
         source = _data_options.read_source(data, output, prompt_column=prompt_column, with_labels=False)
         fitted, loaded = _guard_options.load_guard(
             guard, output, model=model, transfer=transfer, device=device, dtype=dtype
         )
         _data_options.check_rendering(loaded, [source], output)
         made = fitted.calibrated(source.prompts, target_fpr=target_fpr, seed=seed, progress=output.bars)
-        made.save(out or guard)
+        made.save(folder)
         cut = made.manifest.cut_on
         assert cut is not None
         output.record(cut.model_dump(mode="json") | {"threshold": made.manifest.calibration.threshold})
@@ -58,4 +61,4 @@ def calibrate(
         f"The threshold was {cut.before:.4g} and is {now:.4g}, cut on {cut.n} prompts; "
         f"of more such prompts it flags {estimated(cut.false_flags)}."
     )
-    output.note(f"The guard is in {out or guard}.")
+    output.note(f"The guard is in {place}.")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latentguard.cli import _data_options, _guard_options, _options
+from latentguard.cli._folders import new_folder
 from latentguard.cli._numbers import estimated
 from latentguard.cli._output import Output, shown, speaking, table
-from latentguard.cli.fit import default_data, fitting_data
+from latentguard.cli.fit import WRITTEN, default_data, fitting_data
 
 if TYPE_CHECKING:
     from latentguard.guard import FittedAnswers
@@ -55,7 +56,8 @@ def fit_answers(
     """
     if not 0 < target_fpr < 1:
         raise typer.BadParameter("it lies between 0 and 1.", param_hint="--target-fpr")
-    with speaking(as_json=as_json) as output:
+    place = out or guard
+    with speaking(as_json=as_json) as output, new_folder(place, ours=WRITTEN) as folder:
         sources = _data_options.read_classes(
             harmful, harmless, output, prompt_column=prompt_column, label_column=label_column
         )
@@ -74,10 +76,10 @@ def fit_answers(
             seed=seed,
             progress=output.bars,
         )
-        made.save(out or guard)
+        made.save(folder)
         record = made.manifest.answers
         assert record is not None
-        _show(record, out or guard, output)
+        _show(record, place, output)
 
 
 def _ordinary(file: str | None, output: Output, prompt_column: str | None) -> list[Any]:

@@ -47,7 +47,9 @@ class Publication:
     @property
     def with_refusal(self) -> bool:
         """Whether the direction of the model's refusals can be read off it."""
-        return self.manifest.refusal is not None or AT in self.manifest.fitted.positions
+        answers = self.manifest.answers
+        of_answers = answers is not None and bool(answers.refusal_slots)
+        return self.manifest.refusal is not None or of_answers or AT in self.manifest.fitted.positions
 
     @property
     def base_model(self) -> str | None:
