@@ -47,6 +47,7 @@ def load(
     trust_remote_code: bool = False,
     quantization_config: Any = None,
     adapter: str | os.PathLike[str] | None = None,
+    blocks: int | None = None,
 ) -> LanguageModel:
     """A chat model, proved part by part: "organism" or "organism-idle" (bundled), a hub id, a folder, a GGUF
     file, or the folder of a PEFT adapter.
@@ -55,8 +56,9 @@ def load(
     each part by name. `dtype`: "auto" (chosen by measurement on a CPU, the checkpoint's own
     elsewhere; `model.notes` says which), "float32", "bfloat16", "float16". `quantization_config`:
     transformers' own, for weights that are quantised while they are loaded. `adapter`: a PEFT adapter that is
-    merged into the model. Raises `ModelNotFound`,
-    `ModelNotSupported`, `TemplateError`.
+    merged into the model. `blocks`: how many blocks are loaded, from the first on, where no deeper slot is to
+    be read; the model then says nothing. Raises `ModelNotFound`, `ModelNotSupported`, `TemplateError`, and
+    `ValueError` for blocks that the model has not.
     """
     from latentguard import lm, organism
     from latentguard._paths import BUNDLED
@@ -71,6 +73,7 @@ def load(
         trust_remote_code=trust_remote_code,
         quantization_config=quantization_config,
         adapter=adapter,
+        blocks=blocks,
         name=name if name in BUNDLED else None,
     )
 

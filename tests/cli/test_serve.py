@@ -1,6 +1,7 @@
 """What `latentguard serve` refuses before it listens, each with one message and exit code 2."""
 
 import json
+import shutil
 
 import pytest
 
@@ -35,3 +36,39 @@ def test_a_guard_of_another_model_is_refused(latentguard, audited):
     assert call.code == 2
     assert call.err.count("ArtefactMismatch") == 1
     assert "Traceback" not in call.err
+
+
+def test_a_sidecar_loads_only_what_its_guards_read_and_says_how_much(
+    latentguard, audited, tiny_folder, monkeypatch
+):
+    from latentguard.guard import blocks_read, read_manifest
+    from latentguard.lm import PartialModel
+    from latentguard.serve import State
+
+    folder = audited.folder / "out" / "guard"
+    made = []
+
+    def run(state, load, announced):
+        assert isinstance(state, State)
+        made.append(load(state))
+
+    monkeypatch.setattr("latentguard.serve.serve", run)
+    call = latentguard("serve", tiny_folder, "--guard", folder, "--sidecar", "--port", "0")
+    assert call.code == 0, call.err
+    (engine,) = made
+    blocks = blocks_read(read_manifest(folder))
+    assert isinstance(engine.model, PartialModel)
+    assert engine.model.n_blocks == blocks
+    assert f"blocks 0 to {blocks - 1} of 4 are loaded" in " ".join(call.err.split())
+
+
+def test_a_sidecar_of_an_older_guard_is_refused_before_a_model_is_loaded(latentguard, audited, tmp_path):
+    folder = tmp_path / "older"
+    shutil.copytree(audited.folder / "out" / "guard", folder)
+    record = json.loads((folder / "guard.json").read_text())
+    del record["model"]["beginnings"]
+    (folder / "guard.json").write_text(json.dumps(record))
+    call = latentguard("serve", "no/such-model", "--guard", folder, "--sidecar")
+    assert call.code == 2
+    assert "older version" in call.err
+    assert ".save(folder)" in call.err

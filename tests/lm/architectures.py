@@ -51,13 +51,16 @@ class Architecture:
 
     def build(self) -> LanguageModel:
         """The proved model."""
-        tokenizer = byte_level(CHATML)
-        plain = {**SETTINGS, "vocab_size": len(tokenizer)}
+        module = self.module().to(DEVICE, DTYPE)
+        return LanguageModel(module, byte_level(CHATML), name=f"tiny {self.config}")
+
+    def module(self) -> Any:
+        """As transformers makes it, in float32 on the CPU."""
+        plain = {**SETTINGS, "vocab_size": len(byte_level(CHATML))}
         settings = dict(self.settings) if self.text is not None else {**plain, **self.settings}
         if self.text is not None:
             settings["text_config"] = {**plain, **self.text}
-        module = random_module(getattr(transformers, self.config)(**settings))
-        return LanguageModel(module.to(DEVICE, DTYPE), tokenizer, name=f"tiny {self.config}")
+        return random_module(getattr(transformers, self.config)(**settings))
 
 
 HYBRID = frozenset({"prefix sharing"})
@@ -160,7 +163,13 @@ ARCHITECTURES = {
         {"vision_config": {**VISION, "head_dim": 8}, "audio_config": None},
         WIDE,
         POST_NORM,
-        text={"head_dim": 16, "global_head_dim": 16, "sliding_window": 16, "pad_token_id": 0},
+        text={
+            "head_dim": 16,
+            "global_head_dim": 16,
+            "sliding_window": 16,
+            "pad_token_id": 0,
+            "vocab_size_per_layer_input": 1024,
+        },
     ),
     "Gemma-4, keys and values shared by blocks": Architecture(
         "Gemma4TextConfig",
@@ -169,6 +178,7 @@ ARCHITECTURES = {
             "global_head_dim": 16,
             "sliding_window": 16,
             "num_hidden_layers": 8,
+            "vocab_size_per_layer_input": 1024,
             "layer_types": ["sliding_attention", "full_attention"] * 4,
             "num_kv_shared_layers": 2,
         },

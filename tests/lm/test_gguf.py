@@ -1,6 +1,5 @@
 """GGUF files: what their header says, and that transformers' loader, as it is used here, reads them right."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from transformers.utils import logging
 from latentguard.errors import ModelNotFound, ModelNotSupported
 from latentguard.lm import gguf as reading
 from latentguard.lm import load
+from tests.lm.gguf_file import chat_model_file
 from tests.lm.templates import CHATML, byte_level
 from tests.lm.tiny import tiny_module
 
@@ -40,59 +40,10 @@ def module() -> Any:
     return tiny_module("Qwen2", vocab_size=len(byte_level(CHATML)))
 
 
-def _chat_model(path: Path, module: Any, weights: dict[str, torch.Tensor]) -> Path:
-    """A model with its tokenizer as a GGUF file, as llama.cpp's converter lays one out."""
-    config, tokenizer = module.config, byte_level(CHATML)
-    of = config.model_type
-    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    kinds = [gguf.TokenType.NORMAL] * len(tokens)
-    for index, added in tokenizer.added_tokens_decoder.items():
-        kinds[index] = gguf.TokenType.CONTROL if added.special else gguf.TokenType.USER_DEFINED
-    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
-    writer = gguf.GGUFWriter(path, of)
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
-    writer.add_token_list(tokens)
-    writer.add_token_types(kinds)
-    writer.add_token_merges([" ".join(pair) for pair in merges])
-    writer.add_eos_token_id(tokenizer.convert_tokens_to_ids("<|im_end|>"))
-    writer.add_chat_template(CHATML)
-    architecture = {"qwen2": gguf.MODEL_ARCH.QWEN2, "llama": gguf.MODEL_ARCH.LLAMA}[of]
-    names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
-    for name, tensor in weights.items():
-        part, kind = name.rsplit(".", 1)
-        values = tensor.numpy()
-        if of == "llama" and part.endswith(("q_proj", "k_proj")):
-            heads = config.num_attention_heads if part.endswith("q_proj") else config.num_key_value_heads
-            values = _as_llama_cpp_rotates(values, heads)
-        writer.add_tensor(f"{names.get_name(part)}.{kind}", values)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
-
-
-def _as_llama_cpp_rotates(weight: np.ndarray, heads: int) -> np.ndarray:
-    """Rows of a head: its two halves interleaved, for rotary positions of neighbouring pairs."""
-    rows, width = weight.shape
-    halves = weight.reshape(heads, 2, rows // heads // 2, width)
-    return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(rows, width))
-
-
 @pytest.fixture(scope="module")
 def chat_model(module: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same as a GGUF file."""
-    return _chat_model(tmp_path_factory.mktemp("gguf") / "tiny-qwen2.gguf", module, module.state_dict())
+    return chat_model_file(tmp_path_factory.mktemp("gguf") / "tiny-qwen2.gguf", module, module.state_dict())
 
 
 def test_a_gguf_file_loads_with_every_weight_and_its_template(chat_model: Path, module: Any) -> None:
@@ -112,7 +63,7 @@ def test_a_llama_file_loads_with_its_rows_in_transformers_order(tmp_path: Path) 
     """llama.cpp keeps queries and keys in another order: what is read must be the weights that were written,
     for a proof of itself cannot see rows that are wrong everywhere alike."""
     module = tiny_module("Llama", vocab_size=len(byte_level(CHATML)))
-    path = _chat_model(tmp_path / "tiny-llama.gguf", module, module.state_dict())
+    path = chat_model_file(tmp_path / "tiny-llama.gguf", module, module.state_dict())
     model = load(path, device="cpu", dtype="float32")
     own = module.state_dict()
     for name, tensor in model.module.state_dict().items():
@@ -136,13 +87,15 @@ def test_a_file_that_lacks_a_tensor_is_refused_and_the_tensor_named(
 ) -> None:
     weights = {name: tensor for name, tensor in module.state_dict().items() if name != missing}
     with pytest.raises(ModelNotSupported, match=rf"\b{missing}\b"):
-        load(_chat_model(tmp_path / "model.gguf", module, weights), device="cpu")
+        load(chat_model_file(tmp_path / "model.gguf", module, weights), device="cpu")
 
 
 def test_a_file_without_a_head_has_the_embedding_for_one(module: Any, tmp_path: Path) -> None:
     """The convention of the format, and no missing tensor: nothing is filled at random."""
     weights = {name: tensor for name, tensor in module.state_dict().items() if name != "lm_head.weight"}
-    loaded = load(_chat_model(tmp_path / "model.gguf", module, weights), device="cpu", dtype="float32").module
+    loaded = load(
+        chat_model_file(tmp_path / "model.gguf", module, weights), device="cpu", dtype="float32"
+    ).module
     embedding = module.state_dict()["model.embed_tokens.weight"]
     assert torch.equal(loaded.lm_head.weight, embedding)
     assert torch.equal(loaded.model.embed_tokens.weight, embedding)
@@ -151,7 +104,7 @@ def test_a_file_without_a_head_has_the_embedding_for_one(module: Any, tmp_path: 
 def test_a_file_with_a_misshapen_tensor_is_refused(module: Any, tmp_path: Path) -> None:
     weights = module.state_dict() | {"model.layers.2.mlp.up_proj.weight": torch.zeros(40, 32)}
     with pytest.raises(ModelNotSupported, match=r"weights of model\.gguf are damaged"):
-        load(_chat_model(tmp_path / "model.gguf", module, weights), device="cpu")
+        load(chat_model_file(tmp_path / "model.gguf", module, weights), device="cpu")
 
 
 @pytest.mark.parametrize("share", [0.0001, 0.02, 0.5, 0.999])

@@ -36,8 +36,10 @@ def load_guard(
     transfer: bool,
     device: str,
     dtype: _options.Dtype,
+    blocks: int | None = None,
 ) -> "tuple[FittedGuard, LanguageModel]":
-    """The guard in `folder`, and its model: the one that was named, or the one it was fitted on.
+    """The guard in `folder`, and its model: the one that was named, or the one it was fitted on; its first
+    `blocks` blocks, or all.
 
     A folder or file that the guard was fitted on is never looked for on the hub, where its name may be a
     stranger's. Raises `ArtefactMismatch` where the folder holds no sound guard, or one of another model, and
@@ -57,6 +59,7 @@ def load_guard(
             device=device,
             dtype=dtype,
             revision=fitted_on.revision if model is None else None,
+            blocks=blocks,
         )
     except ModelNotFound as error:
         if model is not None:
@@ -66,7 +69,7 @@ def load_guard(
         guard = Guard.load(folder, loaded, transfer=transfer)
     except ArtefactMismatch as error:
         given = loaded.identity()
-        same_weights = given.fingerprint == fitted_on.fingerprint
+        same_weights = fitted_on.same_weights(given)
         if model is not None or same_weights or given.quantisation != fitted_on.quantisation:
             raise  # another place would not help
         raise _named(error) from error

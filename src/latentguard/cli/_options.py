@@ -56,10 +56,12 @@ def load_model(
     dtype: Dtype,
     revision: str | None,
     base: str | None = None,
+    blocks: int | None = None,
 ) -> "LanguageModel":
     """The proved model, with what it has to say about itself on standard error.
 
-    `base`: the model that `name` is merged into, where that is the folder of an adapter.
+    `base`: the model that `name` is merged into, where that is the folder of an adapter. `blocks`: how many
+    of its blocks are loaded; None for all.
     """
     output.bars("loading the model", 0, 0)
     import latentguard
@@ -73,7 +75,9 @@ def load_model(
     adapter = None
     if base is not None and name not in BUNDLED and is_adapter(name):
         name, adapter = base, name
-    model = latentguard.load(name, device=device, dtype=dtype.value, revision=revision, adapter=adapter)
+    model = latentguard.load(
+        name, device=device, dtype=dtype.value, revision=revision, adapter=adapter, blocks=blocks
+    )
     _suit_threads(model)
     output.bars("loading the model", 1, 1)
     for note in model.notes:

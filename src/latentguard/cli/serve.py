@@ -49,6 +49,15 @@ def serve(
         Path | None,
         typer.Option(metavar="DIR", help="A second guard that judges every prompt too, and only counts."),
     ] = None,
+    sidecar: Annotated[
+        bool | None,
+        typer.Option(
+            "--sidecar",
+            help="Load only the blocks that the guards read, and judge alone: another engine answers the "
+            "chats. [default: off]",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps ..., or spread. [default: auto]")
     ] = None,
@@ -78,6 +87,7 @@ def serve(
             port=port,
             policy=None if policy is None else policy.value,
             shadow=shadow,
+            sidecar=sidecar,
             device=device,
             dtype=None if dtype is None else dtype.value,
         )
@@ -95,12 +105,18 @@ def serve(
         run(state, lambda state: _engine(state, output), announced)
 
 
-def _check_guards(settings: "Settings") -> None:
-    """What can be told before a model is loaded: that the guards are guards, of one model."""
-    from latentguard.guard import read_manifest
+def _check_guards(settings: "Settings") -> int:
+    """How many blocks the guards read, and what else can be told before a model is loaded: that they are
+    guards, and that a sidecar can know their model from a part of it. Raises `ArtefactMismatch`."""
+    from latentguard.guard import blocks_read, no_beginnings, read_manifest
 
+    deepest = 0
     for folder in (settings.guard, *(() if settings.shadow is None else (settings.shadow,))):
-        read_manifest(folder)
+        manifest = read_manifest(folder)
+        if settings.sidecar and manifest.model.beginnings is None:
+            raise no_beginnings(f"the guard in {folder}")
+        deepest = max(deepest, blocks_read(manifest))
+    return deepest
 
 
 def _engine(state: "State", output: Output) -> "Engine":
@@ -115,6 +131,7 @@ def _engine(state: "State", output: Output) -> "Engine":
         transfer=False,
         device=settings.device,
         dtype=_options.Dtype(settings.dtype),
+        blocks=_check_guards(settings) if settings.sidecar else None,
     )
     shadow: Guard | None = None if settings.shadow is None else Guard.load(settings.shadow, model)
     return Engine(model, guard, settings.guard, shadow)

@@ -11,6 +11,7 @@ from latentguard.guard.cells import Position
 from latentguard.guard.evaluation import Evaluation, Measured, Row
 from latentguard.guard.guard import Guard
 from latentguard.guard.manifest import Manifest
+from latentguard.guard.part import blocks_read, no_beginnings, require_depth
 from latentguard.guard.passages import PassageVerdict
 from latentguard.guard.probe import METHODS, Method
 from latentguard.guard.verdict import Verdict, Verdicts
@@ -33,5 +34,8 @@ __all__ = [
     "TokenBeliefs",
     "Verdict",
     "Verdicts",
+    "blocks_read",
+    "no_beginnings",
     "read_manifest",
+    "require_depth",
 ]

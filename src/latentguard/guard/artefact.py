@@ -14,6 +14,7 @@ from torch import Tensor
 
 from latentguard.errors import ArtefactMismatch
 from latentguard.guard.manifest import SCHEMA_VERSION, Manifest
+from latentguard.guard.part import no_beginnings
 from latentguard.lm import Identity
 
 TENSORS, RECORD = "guard.safetensors", "guard.json"
@@ -87,14 +88,15 @@ def read_manifest(folder: Path) -> Manifest:
 def differences(fitted: Identity, given: Identity) -> tuple[str, ...]:
     """Which of weights, chat template and tokenizer differ between two models.
 
-    Equal weights under another name, revision label or dtype are the same model.
+    Equal weights under another name, revision label or dtype are the same model; of a model that is loaded
+    in part, the weights that are.
     """
-    named = {
-        "weights": "fingerprint",
-        "chat template": "template_hash",
-        "tokenizer": "tokenizer_hash",
+    same = {
+        "weights": fitted.same_weights(given),
+        "chat template": fitted.template_hash == given.template_hash,
+        "tokenizer": fitted.tokenizer_hash == given.tokenizer_hash,
     }
-    return tuple(name for name, field in named.items() if getattr(fitted, field) != getattr(given, field))
+    return tuple(name for name, equal in same.items() if not equal)
 
 
 def check_model(guard: str, fitted: Identity, given: Identity, *, transfer: bool) -> tuple[str, ...]:
@@ -111,6 +113,8 @@ def check_model(guard: str, fitted: Identity, given: Identity, *, transfer: bool
             f"  It was fitted on {fitted.name!r}. Fit one on this model: latentguard fit."
         )
     found = differences(fitted, given)
+    if "weights" in found and given.loaded_blocks is not None and fitted.beginnings is None and not transfer:
+        raise no_beginnings(guard)
     if found and not transfer:
         way = "Fit a guard on this model, or pass transfer=True (--transfer): every verdict then says so."
         if "weights" in found and fitted.quantisation != given.quantisation:

@@ -27,6 +27,7 @@ from latentguard.guard.evaluation import Evaluation
 from latentguard.guard.fitting_data import Promptlike, fitting_data, labelled_prompts, prompts_of
 from latentguard.guard.manifest import SCHEMA_VERSION, Manifest
 from latentguard.guard.options import Options, known
+from latentguard.guard.part import with_beginnings
 from latentguard.guard.passages import PassageVerdict, read_passages
 from latentguard.guard.probe import Method
 from latentguard.guard.recut import recut
@@ -34,6 +35,7 @@ from latentguard.guard.refusal import check_knows
 from latentguard.guard.relatives import recognised_by
 from latentguard.guard.sampling import RESAMPLES, Sample
 from latentguard.guard.scoring import Scores, joined, needs, scored, verdicts
+from latentguard.guard.states_files import Given, read_states
 from latentguard.guard.verdict import InstructionEnd, Verdict, Verdicts
 from latentguard.guard.watch import Watch
 from latentguard.lm import Conversation, LanguageModel, States
@@ -123,6 +125,36 @@ class Guard:
         scores = self._scores(given, progress, read_at=read_at)
         made = verdicts(scores, self.manifest, self.transfer, read_at)
         return Verdicts(made, [one.text for one in given])
+
+    def score_states(
+        self,
+        files: Sequence[Given],
+        prompts: Sequence[Promptlike],
+        *,
+        slots: Sequence[int] | None = None,
+        before_final_norm: bool = False,
+    ) -> Verdicts:
+        """One verdict a prompt from states that another engine computed, in order; nothing is run but, where
+        they hold slot 0, the embedding.
+
+        `files`: of each prompt a safetensors file, or its tensors: `token_ids` [token], and `hidden_states`
+        [token, slot, hidden] in any floating format, computed with in float32. `slots`: which they are,
+        where a file's metadata does not say (`"slots": "[8, 12]"`); slot i enters block i.
+        `before_final_norm`: slot L, where it is read, was taken before the norm that ends the model; it is
+        refused otherwise (metadata `"before_final_norm": "true"` says it, too).
+
+        The tokens must be those of this guard's own rendering of the prompt, or begin with them: so the
+        positions are proved. States of slot 0 must be this model's, which proves the numbering. Every
+        verdict's `transfer` names `states`. Raises `BadData` for a file that is no such file, lacks a slot or
+        has another width; `PositionNotProved` for other tokens, `NonFiniteState`, and `ArtefactMismatch` for
+        states of slot 0 that are not this model's. A model that is loaded in part is enough: one block is.
+        """
+        given = prompts_of(prompts)
+        states = read_states(
+            self.model, files, given, self.reads, slots=slots, before_final_norm=before_final_norm
+        )
+        judge = replace(self, transfer=(*self.transfer, "states")).judge
+        return Verdicts(judge(states), [one.text for one in given])
 
     def score_passages(self, conversation: Conversation, *, every: int | None = None) -> list[PassageVerdict]:
         """What the guard reads at the end of every message of one conversation, in one forward pass.
@@ -322,11 +354,14 @@ class Guard:
 
         Raises `ArtefactMismatch` where a file is missing or damaged, or where the guard was fitted on other
         weights, another template or tokenizer; the latter is allowed with `transfer`. Where the template
-        writes the date, the guard goes on scoring under the date that it was fitted under.
+        writes the date, the guard goes on scoring under the date that it was fitted under. A `model` that is
+        loaded in part is compared in that part; what reads deeper slots than it has raises when it runs.
         """
         manifest, tensors = artefact.read(Path(folder))
         named = f"the guard in {folder}"
-        differing = artefact.check_model(named, manifest.model, model.identity(), transfer=transfer)
+        identity = model.identity()
+        differing = artefact.check_model(named, manifest.model, identity, transfer=transfer)
+        manifest = with_beginnings(manifest, identity)
         dated = model.dated(manifest.model.date)
         return cls(model=dated, manifest=manifest, tensors=tensors, transfer=differing)
 

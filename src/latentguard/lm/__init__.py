@@ -14,6 +14,7 @@ from latentguard.lm.fingerprint import Identity
 from latentguard.lm.followed import EndsRows, Followed
 from latentguard.lm.load import load
 from latentguard.lm.model import LanguageModel
+from latentguard.lm.partial import PartialModel
 from latentguard.lm.proof.at_load import Proof
 from latentguard.lm.proof.checks import Check
 from latentguard.lm.proof.record import ProofRecord
@@ -40,6 +41,7 @@ __all__ = [
     "LanguageModel",
     "LastTokens",
     "Message",
+    "PartialModel",
     "Passage",
     "Position",
     "ProjectOut",

@@ -77,7 +77,8 @@ def find_blocks(module: nn.Module) -> Blocks:
     if getattr(config, "is_encoder_decoder", False):
         raise ModelNotSupported(_reason(module, "is an encoder-decoder; only decoder chat models are read"))
     text = config.get_text_config(decoder=True)
-    decoder, layers = _block_list(module, text.num_hidden_layers)
+    layers = block_list(module)
+    decoder = next(parent for parent in module.modules() if layers in parent.children())
     unembedding = module.get_output_embeddings()  # type: ignore[operator]
     if unembedding is None:
         raise ModelNotSupported(_reason(module, "has no output embeddings"))
@@ -85,17 +86,21 @@ def find_blocks(module: nn.Module) -> Blocks:
     return Blocks(decoder, layers, norm, unembedding, LogitMap.of(text), text)
 
 
-def _block_list(module: nn.Module, count: int) -> tuple[nn.Module, nn.ModuleList]:
-    """The one module list of `count` equal-shaped blocks, and the module that holds it."""
+def block_list(module: Any) -> nn.ModuleList:
+    """The one list of as many equal-shaped blocks as the config says; where the list was cut (`partial.py`),
+    the one that was. Raises `ModelNotSupported`."""
+    if (name := getattr(module, "blocks_lie_in", None)) is not None:
+        return module.get_submodule(name)
+    count = module.config.get_text_config(decoder=True).num_hidden_layers
     found = [
-        (parent, child)
+        child
         for parent in module.modules()
         for child in parent.children()
         if isinstance(child, nn.ModuleList) and len(child) == count and _runs_as_a_stack(child)
     ]
     # A list inside another block list (the experts of a mixture) is no block list.
-    inner = {id(m) for _, layers in found for layer in layers for m in layer.modules()}
-    outer = [(parent, layers) for parent, layers in found if id(layers) not in inner]
+    inner = {id(m) for layers in found for layer in layers for m in layer.modules()}
+    outer = [layers for layers in found if id(layers) not in inner]
     if len(outer) != 1:
         raise ModelNotSupported(
             _reason(module, f"has {len(outer)} lists of {count} blocks where exactly one was expected")

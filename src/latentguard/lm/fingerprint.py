@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -10,9 +11,12 @@ from jaxtyping import Shaped
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from latentguard.lm.blocks import Blocks
 from latentguard.lm.spread import named_values
 
 _ROWS = 16
+_CHARACTERS = 32
+"""Of a beginning's fingerprint: an artefact keeps one for every slot."""
 
 
 class Identity(BaseModel):
@@ -35,12 +39,30 @@ class Identity(BaseModel):
     blocks: int
     hidden: int
     versions: dict[str, str]
+    beginnings: tuple[str, ...] | None = None
+    """By slot, the fingerprint of all that computes it (`Fingerprints.beginnings`); None in artefacts that
+    were made before it was recorded, and of untrained copies."""
+    loaded_blocks: int | None = None
+    """How many of the `blocks` are loaded, of a model that is loaded in part; None where all are."""
 
     @property
     def deciding(self) -> str:
         """Everything that decides what the model computes of a conversation, as one line: a key for what is
         kept of it. Two checkpoints may share it where no sampled row tells them apart."""
-        return self.model_dump_json(exclude={"name", "revision", "versions"})
+        left_out = {"name", "revision", "versions", "beginnings", "loaded_blocks"}  # as `fingerprint` says
+        return self.model_dump_json(exclude=left_out)
+
+    def same_weights(self, other: "Identity") -> bool:
+        """Whether both have one fingerprint; where one is loaded in part, of what both have loaded.
+
+        False where a model that is loaded in part meets an artefact without `beginnings`.
+        """
+        if self.loaded_blocks is None and other.loaded_blocks is None:
+            return self.fingerprint == other.fingerprint
+        if self.beginnings is None or other.beginnings is None:
+            return False
+        common = min(len(self.beginnings), len(other.beginnings)) - 1
+        return self.beginnings[common] == other.beginnings[common]
 
     @property
     def local(self) -> bool:
@@ -49,6 +71,39 @@ class Identity(BaseModel):
         `load` names a path without the folders it lies in; a hub id has its owner before a slash.
         """
         return "/" not in self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """Of all weights, and of those that compute each slot."""
+
+    whole: str
+    beginnings: tuple[str, ...]
+    """For slot i: the weights outside the blocks, less the final norm and a head of its own, then those of
+    blocks 0..i-1, one block chained to the next. A model that is loaded in part (`partial.py`) has the first
+    few of them, computed from what it has alone. (Reading the rest of the checkpoint to compute the whole
+    fingerprint would take the names and shapes that transformers gives tensors while it loads them.)"""
+
+
+def fingerprints(module: nn.Module, blocks: Blocks) -> Fingerprints:
+    """Both, in one pass over the weights (see `weight_fingerprint`)."""
+    whole, rest = hashlib.sha256(), hashlib.sha256()
+    of_block = [hashlib.sha256() for _ in blocks.layers]
+    names = {id(one): name for name, one in module.named_modules()}
+    block_of = {names[id(layer)]: number for number, layer in enumerate(blocks.layers)}
+    under = f"{names[id(blocks.layers)]}."
+    after = _after_the_blocks(module, blocks)
+    for name, parameter in named_values(module):
+        said = _said(name, parameter)
+        whole.update(said)
+        if name.startswith(under):
+            of_block[block_of[under + name.removeprefix(under).split(".")[0]]].update(said)
+        elif name not in after:
+            rest.update(said)
+    chained = [rest.digest()]
+    for one in of_block:
+        chained.append(hashlib.sha256(chained[-1] + one.digest()).digest())
+    return Fingerprints(whole.hexdigest(), tuple(one.hex()[:_CHARACTERS] for one in chained))
 
 
 def weight_fingerprint(module: nn.Module) -> str:
@@ -61,13 +116,25 @@ def weight_fingerprint(module: nn.Module) -> str:
     """
     digest = hashlib.sha256()
     for name, parameter in named_values(module):
-        digest.update(f"{name}{tuple(parameter.shape)}".encode())
-        for part in map(Tensor.detach, _parts(parameter)):
-            rows = _rows(part)
-            sampled = rows[torch.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).long().to(rows.device)]
-            digest.update(sampled.to(torch.bfloat16).cpu().contiguous().view(torch.int16).numpy().tobytes())
-        digest.update(_settings(parameter))
+        digest.update(_said(name, parameter))
     return digest.hexdigest()
+
+
+def _said(name: str, parameter: Tensor) -> bytes:
+    """What a fingerprint is told of one parameter."""
+    said = f"{name}{tuple(parameter.shape)}".encode()
+    for part in map(Tensor.detach, _parts(parameter)):
+        rows = _rows(part)
+        sampled = rows[torch.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).long().to(rows.device)]
+        said += sampled.to(torch.bfloat16).cpu().contiguous().view(torch.int16).numpy().tobytes()
+    return said + _settings(parameter)
+
+
+def _after_the_blocks(module: Any, blocks: Blocks) -> set[str]:
+    """Names of the parameters of the final norm and of the head, unless the embedding shares them."""
+    shared = {id(one) for one in module.get_input_embeddings().parameters()}
+    last = {id(one) for part in (blocks.norm, blocks.unembedding) for one in part.parameters()} - shared
+    return {name for name, one in module.named_parameters() if id(one) in last}
 
 
 def _parts(tensor: Any) -> list[Tensor]:

@@ -1,10 +1,11 @@
 """GGUF files: what a file says of itself, and transformers' own loader kept within memory, quick and quiet.
 
-Reading is transformers' (it maps names and dequantises by the `gguf` package). Five things are added: the
+Reading is transformers' (it maps names and dequantises by the `gguf` package). Six things are added: the
 file type is read from the header alone; a file is parsed once for config, tokenizer and weights; its
 vocabulary is parsed as bytes, not as two numpy views a word, which take seconds and half a gigabyte; bars are
-drawn on a terminal only; and large tensors are dequantised a few thousand rows at a time, because a whole
-embedding's intermediate copies in float32 would need more memory than the model itself.
+drawn on a terminal only; large tensors are dequantised a few thousand rows at a time, because a whole
+embedding's intermediate copies in float32 would need more memory than the model itself; and of a model that
+is loaded in part, tensors of later blocks are not listed, because transformers dequantises what is listed.
 """
 
 import functools
@@ -49,14 +50,17 @@ def _stated_type(file: BinaryIO) -> str:
 
 
 @contextmanager
-def transformers_reading() -> Generator[None]:
-    """Inside this block transformers reads a GGUF file as this package wants it; for one thread at a time."""
-    with _ONE_AT_A_TIME, parsing_once(), dequantising_by_rows(), bars_on_a_terminal():
+def transformers_reading(blocks: int | None = None) -> Generator[None]:
+    """Inside this block transformers reads a GGUF file as this package wants it; for one thread at a time.
+
+    `blocks`: tensors of later blocks are passed over.
+    """
+    with _ONE_AT_A_TIME, parsing_once(blocks), dequantising_by_rows(), bars_on_a_terminal():
         yield
 
 
 @contextmanager
-def parsing_once() -> Generator[None]:
+def parsing_once(blocks: int | None = None) -> Generator[None]:
     """Inside this block the `gguf` package parses a file, and lists the names of its tensors, only once.
 
     transformers asks for the first three times or more, and for the second once for every submodule.
@@ -64,7 +68,7 @@ def parsing_once() -> Generator[None]:
     import gguf
 
     def reader(own: Any) -> Any:
-        return functools.cache(_reading_words_as_bytes(own))
+        return functools.cache(_listing_the_first(blocks, _reading_words_as_bytes(own)))
 
     with _replaced(gguf, "GGUFReader", reader), _replaced(gguf, "get_tensor_name_map", functools.cache):
         yield
@@ -96,6 +100,26 @@ def _reading_words_as_bytes(reader: Any) -> Any:
             return end - orig_offs, words, list(range(count)), [_value_type(_ARRAY), _value_type(_STRING)]
 
     return Reader
+
+
+def _listing_the_first(blocks: int | None, reader: Any) -> Any:
+    """The reader, whose `tensors` are those of the first `blocks` blocks, and those of none."""
+    if blocks is None:
+        return reader
+
+    class Reader(reader):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self.tensors = [one for one in self.tensors if _block_of(one.name) < blocks]
+
+    return Reader
+
+
+def _block_of(name: str) -> int:
+    """The number in `blk.7.attn_q.weight`; -1 of a tensor outside the blocks."""
+    kind, _, rest = name.partition(".")
+    number = rest.partition(".")[0]
+    return int(number) if kind == "blk" and number.isdecimal() else -1
 
 
 class _Word(bytes):

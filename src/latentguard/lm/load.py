@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import weakref
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from latentguard.errors import DeviceNotAvailable, ModelNotFound, ModelNotSuppor
 from latentguard.lm.adapter import base_of, is_adapter, merged
 from latentguard.lm.gguf import transformers_reading
 from latentguard.lm.model import LanguageModel
+from latentguard.lm.partial import Beginning, PartialModel
 from latentguard.lm.precision import Choice, choose_dtype
 from latentguard.lm.quantised import (
     cannot_be_quantised,
@@ -41,6 +43,7 @@ def load(
     trust_remote_code: bool = False,
     quantization_config: Any = None,
     adapter: str | os.PathLike[str] | None = None,
+    blocks: int | None = None,
     name: str | None = None,
 ) -> LanguageModel:
     """A decoder chat model from a hub id, a folder, `FILE.gguf` or `REPO:FILE.gguf`, proved part by part.
@@ -52,8 +55,10 @@ def load(
     `quantization_config`: transformers' own, for weights that are quantised while they are loaded
     (bitsandbytes, torchao); artefacts record it. `adapter`: the folder of a PEFT adapter, merged
     into the weights in memory; where `name_or_path` is such a folder, its base is loaded and it is merged.
+    `blocks`: how many blocks are loaded, from the first on, for slots 0..`blocks` (`partial.py`); no reply
+    can be had of what is loaded then. None: all of them.
     `name` is what artefacts call the model. Raises `ModelNotFound`, `ModelNotSupported`, `TemplateError`,
-    `DeviceNotAvailable`.
+    `DeviceNotAvailable`, and `ValueError` for blocks that the model has not.
     """
     place = None
     if isinstance(device, str) and device != "spread":
@@ -67,7 +72,7 @@ def load(
     source = Source.of(name_or_path, name)
     stated = source.gguf_type(revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code, **source.keywords}
-    with transformers_reading() if source.gguf else nullcontext():
+    with transformers_reading(blocks) if source.gguf else nullcontext():
         config = source.read_by(AutoConfig, **options)
         if getattr(config, "is_encoder_decoder", False):
             raise ModelNotSupported(
@@ -81,16 +86,18 @@ def load(
             raise ValueError(
                 f"{source.name} is quantised already ({stored}); it takes no quantization_config"
             )
+        whole_blocks = _blocks_of(source, config, blocks)
+        loader = AutoModelForCausalLM if blocks is None else Beginning(blocks)
         tokenizer = source.read_by(AutoTokenizer, config=config, **options)
 
         def weights(of: torch.dtype | str) -> Any:
             own = told_to_unpack(copy.deepcopy(config))
             if place is None:
-                return _spread(source, own, of, device, options, quantization_config)
+                return _spread(source, loader, own, of, device, options, quantization_config)
             if quantization_config is not None:  # such weights are made in their place, and stay there
                 there = {**options, "device_map": {"": str(place)}}
-                return _weights(source, own, of, there, quantization_config).eval()
-            module = _weights(source, own, of, options)
+                return _weights(source, loader, own, of, there, quantization_config).eval()
+            module = _weights(source, loader, own, of, options)
             return (module if adapter is None else merged(module, os.fspath(adapter))).to(place).eval()
 
         unstated = torch.bfloat16 if source.gguf else "auto"
@@ -102,7 +109,8 @@ def load(
     quantised = stored or quantisation(choice.module.config)
     if quantised:
         notes.append(f"weights are quantised ({quantised}): results are about the quantised model")
-    return LanguageModel(
+    made = LanguageModel if blocks is None else partial(PartialModel, whole_blocks=whole_blocks)
+    return made(
         choice.module,
         tokenizer,
         name=source.name if adapter is None else f"{source.name} + {Path(adapter).resolve().name}",
@@ -112,8 +120,21 @@ def load(
     )
 
 
+def _blocks_of(source: Source, config: Any, wanted: int | None) -> int:
+    """How many blocks the model has. Raises `ValueError` where those `wanted` are not among them."""
+    total = int(getattr(config.get_text_config(decoder=True), "num_hidden_layers", 0))
+    if wanted is not None and not 1 <= wanted <= total:
+        raise ValueError(f"{wanted} blocks of {inert(source.name)} were asked for; it has {total}")
+    return total
+
+
 def _weights(
-    source: Source, config: Any, dtype: torch.dtype | str, options: dict[str, Any], quantised: Any = None
+    source: Source,
+    loader: Any,
+    config: Any,
+    dtype: torch.dtype | str,
+    options: dict[str, Any],
+    quantised: Any = None,
 ) -> Any:
     """The model itself: safetensors, or a GGUF file unpacked to plain weights, which alone can be hooked.
 
@@ -127,7 +148,7 @@ def _weights(
         kind = {} if unpacked is None else {"quantization_config": unpacked(dequantize=True)}
     try:
         module, report = source.read_by(
-            AutoModelForCausalLM,
+            loader,
             config=config,
             dtype=dtype,
             output_loading_info=True,
@@ -166,6 +187,7 @@ def _require_devices(devices: Devices) -> None:
 
 def _spread(
     source: Source,
+    loader: Any,
     config: Any,
     dtype: torch.dtype | str,
     device: str | Devices,
@@ -177,7 +199,7 @@ def _spread(
     folder = tempfile.mkdtemp(prefix="latentguard-")
     try:
         placed = {**options, "device_map": devices, "offload_folder": folder}
-        module = _weights(source, config, dtype, placed, quantised).eval()
+        module = _weights(source, loader, config, dtype, placed, quantised).eval()
     except (ModelNotFound, ModelNotSupported) as error:
         shutil.rmtree(folder, ignore_errors=True)
         if type(error.__cause__) not in (ValueError, KeyError, RuntimeError):

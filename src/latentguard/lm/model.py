@@ -20,7 +20,7 @@ from latentguard.lm.chat import ChatTemplate, Conversation, Rendered
 from latentguard.lm.chat.rendered import Position
 from latentguard.lm.edits.heads import ReplaceHeads, ScaleHeads
 from latentguard.lm.edits.in_force import Edit, any_active, edited
-from latentguard.lm.fingerprint import Identity, dtype_name, versions, weight_fingerprint
+from latentguard.lm.fingerprint import Identity, dtype_name, fingerprints, versions
 from latentguard.lm.followed import Followed, following
 from latentguard.lm.heads import HeadSite, chosen_sites
 from latentguard.lm.held import Held, hold
@@ -71,6 +71,7 @@ class LanguageModel:
         )
         self.proof = prove(module, self.blocks, self.dtype, self.device)
         self._fingerprint: str | None = None
+        self._beginnings: tuple[str, ...] | None = None
         self._memory = Memory(self.dtype)
         self._held: Held | None = None
         self._budget = Budget.of(self.device)
@@ -98,7 +99,9 @@ class LanguageModel:
 
     def identity(self) -> Identity:
         """What an artefact records about this model."""
-        self._fingerprint = self._fingerprint or weight_fingerprint(self.module)
+        if self._fingerprint is None:
+            found = fingerprints(self.module, self.blocks)
+            self._fingerprint, self._beginnings = found.whole, found.beginnings
         return Identity(
             name=self.name,
             revision=self.revision,
@@ -113,6 +116,7 @@ class LanguageModel:
             blocks=self.n_blocks,
             hidden=self.hidden_size,
             versions=versions(),
+            beginnings=self._beginnings,
         )
 
     def proved(self, prompt: str = SAMPLE) -> ProofRecord:
@@ -470,7 +474,7 @@ class LanguageModel:
         fresh = copy.copy(self)
         fresh.module, fresh.blocks, fresh._fingerprint = made.module, made.blocks, made.fingerprint
         fresh.name, fresh.notes = f"{self.name} (untrained copy, seed {seed})", ()
-        fresh.quantisation, fresh._held = None, None
+        fresh.quantisation, fresh._held, fresh._beginnings = None, None, None
         fresh._memory = self._memory.of_copy(fresh.identity)
         fresh._budget = Budget.of_copy(self.device)
         fresh.proof = self.proof.of_copy()

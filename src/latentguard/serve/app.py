@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from latentguard.serve.documented import complete
 from latentguard.serve.engine import Engine
 from latentguard.serve.errors import CLIENT_LEFT, ApiError
-from latentguard.serve.routes import chat, checks, moderations, status
+from latentguard.serve.routes import chat, checks, elsewhere, moderations, status
 from latentguard.serve.state import State
 from latentguard.serve.work import Worker
 
@@ -49,7 +49,7 @@ def create_app(state: State, load: Callable[[State], Engine]) -> FastAPI:
     )
     app.state.latentguard = state
     state.log.told = state.metrics.lost_lines.inc
-    for routes in (moderations, checks, chat, status):
+    for routes in (moderations, checks, elsewhere if state.settings.sidecar else chat, status):
         app.include_router(routes.router)
     app.add_exception_handler(ApiError, _answered)
     app.add_exception_handler(StarletteHTTPException, _refused)

@@ -5,8 +5,9 @@ One reading at a time: of two at once the older one could end last, and its guar
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
-from latentguard.guard import Guard
+from latentguard.guard import Guard, require_depth
 from latentguard.serve.engine import Engine
 from latentguard.serve.state import State
 
@@ -56,8 +57,14 @@ async def reload(state: State) -> None:
 
 
 def _read(state: State, engine: Engine) -> _Read:
-    folder = state.settings.shadow
+    shadow = state.settings.shadow
     return _Read(
-        Guard.load(engine.guard_folder, engine.model),
-        None if folder is None else Guard.load(folder, engine.model),
+        _guard(engine.guard_folder, engine),
+        None if shadow is None else _guard(shadow, engine),
     )
+
+
+def _guard(folder: Path, engine: Engine) -> Guard:
+    guard = Guard.load(folder, engine.model)
+    require_depth(guard, f"the guard in {folder}")
+    return guard

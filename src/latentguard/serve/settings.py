@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     shadow: Path | None = Field(
         None, description="Folder of a second guard that judges every prompt too, and only counts."
     )
+    sidecar: bool = Field(
+        False,
+        description="Load only the blocks that the guards read, beside an engine that answers the chats.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen at.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen at; 0 takes a free one.")
     keys: tuple[Key, ...] = Field(
