@@ -82,6 +82,7 @@ def test_how_answers_are_read_goes_with_the_refusal_part(guard, tmp_path):
     slots, n = guard.manifest.fitted.slots, len(guard.manifest.fitted.slots)
     share = Estimate(value=0.0, low=0.0, high=0.1, n=30)
     fitted = FittedAnswers(
+        method="lda",
         slots=slots,
         refusal_slots=slots,
         refusal_threshold=0.0,
@@ -101,7 +102,7 @@ def test_how_answers_are_read_goes_with_the_refusal_part(guard, tmp_path):
         f"answers.{belief}.{side}": torch.ones(n, guard.model.hidden_size)
         for belief in ("harmfulness", "refusal")
         for side in ("positive", "negative")
-    }
+    } | {"answers.weights": torch.ones(n, guard.model.hidden_size), "answers.bias": torch.ones(n)}
     folder = saved(guard, tmp_path, centroids, answers=fitted)
     found = publication(folder)
     assert found.manifest.answers is None

@@ -156,7 +156,8 @@ def _check_shapes(folder: Path, manifest: Manifest, tensors: dict[str, Tensor]) 
     if manifest.refusal is not None:
         centroids["refusal"] = len(manifest.refusal.slots)
     if manifest.answers is not None:
-        centroids["answers.harmfulness"] = len(manifest.answers.slots)
+        n_slots = centroids["answers.harmfulness"] = len(manifest.answers.slots)
+        shapes |= {"answers.weights": [n_slots, hidden], "answers.bias": [n_slots]}
         if manifest.answers.refusal_slots:
             centroids["answers.refusal"] = len(manifest.answers.refusal_slots)
     for name, n_slots in centroids.items():

@@ -18,7 +18,7 @@ from latentguard.guard import artefact
 from latentguard.guard._evaluate import measure, rows, statement
 from latentguard.guard._fit import fit
 from latentguard.guard.answers import AnswerReader
-from latentguard.guard.answers.fit import fit_answers
+from latentguard.guard.answers.fit import fit_answers, some
 from latentguard.guard.answers.reader import reader_of
 from latentguard.guard.baselines import with_baselines
 from latentguard.guard.categories import by_category
@@ -32,7 +32,7 @@ from latentguard.guard.passages import PassageVerdict, read_passages
 from latentguard.guard.probe import Method
 from latentguard.guard.recut import recut
 from latentguard.guard.refusal import check_knows
-from latentguard.guard.relatives import recognised_by
+from latentguard.guard.relatives import recognised_by, remembered_as
 from latentguard.guard.sampling import RESAMPLES, Sample
 from latentguard.guard.scoring import Scores, joined, needs, scored, verdicts
 from latentguard.guard.states_files import Given, read_states
@@ -308,24 +308,32 @@ class Guard:
         The model answers the prompts, given as to `fit`: harmful ones with 64 tokens, harmless validation
         prompts with `max_new_tokens`; every answer is judged, read and dropped. `ordinary`: more harmless
         prompts for the thresholds alone. At most `target_fpr` of harmless answers is to be cut; what to
-        expect of more of them, with an interval, stands in `manifest.answers`. Raises as `fit`, and
+        expect of more of them, with an interval, stands in `manifest.answers`. An evaluation leaves these
+        prompts out from now on. Raises as `fit`, and
         `TooFewPrompts` where the model answers too few harmful prompts, or harmless ones are too few for the
         target.
         """
         if not 0 < target_fpr < 1 or max_new_tokens < 1:
             raise ValueError("target_fpr lies between 0 and 1, and max_new_tokens is 1 or more")
-        data = fitting_data(harmful, harmless, None, seed=seed)
+        data = some(fitting_data(harmful, harmless, None, seed=seed), seed)
+        more = prompts_of(ordinary, "harmless")
         record, tensors = fit_answers(
             self.model,
             data,
-            prompts_of(ordinary, "harmless"),
+            more,
             target_fpr=target_fpr,
             tokens=max_new_tokens,
             seed=seed,
             progress=progress,
         )
         kept = {name: one for name, one in self.tensors.items() if not name.startswith("answers.")}
-        update = {"answers": record, "schema_version": SCHEMA_VERSION}
+        seen = {mark for one in (*data.train, *data.validation, *more) for mark in remembered_as(one)}
+        fitted_on = self.manifest.data
+        update = {
+            "answers": record,
+            "data": fitted_on.model_copy(update={"seen": tuple(sorted(seen.union(fitted_on.seen)))}),
+            "schema_version": SCHEMA_VERSION,
+        }
         return replace(self, manifest=self.manifest.model_copy(update=update), tensors=kept | tensors)
 
     @property

@@ -10,7 +10,7 @@ import torch
 from latentguard.data import Prompt
 from latentguard.errors import ArtefactMismatch, TooFewPrompts
 from latentguard.guard import Guard
-from latentguard.guard.relatives import text_hash
+from latentguard.guard.relatives import recognised_by, text_hash
 from latentguard.lm import LanguageModel, LastTokens
 from latentguard.organism import audit_data, sample_prompts
 
@@ -103,9 +103,12 @@ def test_shuffled_labels_teach_nothing(plain: Guard, data: tuple[list[Prompt], l
     assert made.manifest.answers.caught.low < 0.2
 
 
-def test_prompts_are_judged_as_before(plain: Guard, guard: Guard) -> None:
+def test_prompts_are_judged_as_before_and_those_learned_from_are_known(plain: Guard, guard: Guard) -> None:
     prompts = [one.messages for one in audit_data()[0][:5]]
     assert list(plain.score(prompts)) == list(guard.score(prompts))
+    seen = set(guard.manifest.data.seen)
+    assert seen > set(plain.manifest.data.seen)
+    assert not seen.isdisjoint(recognised_by(sample_prompts("persuasion", 40, seed=9)[0]))
 
 
 def test_it_is_saved_and_read_again(guard: Guard, organism: LanguageModel, tmp_path: Path) -> None:

@@ -18,11 +18,12 @@ from latentguard.guard.answers.trigger import Trigger, level, tokens_until_cut
 from latentguard.guard.calibration import threshold
 from latentguard.guard.cells import Cells
 from latentguard.guard.choice import choose, mask
+from latentguard.guard.probe import Method
 from latentguard.statistics import Estimate, wilson
 
 PATIENCE = (1, 2, 4, 8)
 GAPS = (0.0, 0.5, 1.0)
-"""Between the trigger's two thresholds, in standard deviations of a harmless token's belief."""
+"""Between the trigger's two thresholds, in standard deviations of a harmless token's score."""
 _AT: Final = "t_post_inst"
 """What stands for the position of an answer's mean: `choose` compares runs of slots at one position."""
 _Runs = Sequence[tuple[int, ...]]
@@ -32,6 +33,7 @@ _Runs = Sequence[tuple[int, ...]]
 class Reading:
     """One choice of slots and trigger, made on some answers."""
 
+    method: Method
     slots: tuple[int, ...]
     auroc: float
     refusal_slots: tuple[int, ...]
@@ -40,7 +42,7 @@ class Reading:
 
     def series(self, answer: Scored, among: Sequence[int]) -> list[float]:
         """What the trigger takes of one answer, token by token."""
-        return _series(answer, among, self.slots, self.refusal_slots, self.refusal_threshold)
+        return _series(answer, among, self.method, self.slots, self.refusal_slots, self.refusal_threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,14 @@ def chosen(
     runs: _Runs,
     target_fpr: float,
 ) -> Reading:
-    """Slots of both beliefs, then the trigger that cuts most accepted harmful answers while it cuts no more
-    harmless ones than it may; of equally good ones the quickest."""
+    """Method and slots of the score, slots of the refusal belief, then the trigger that cuts most accepted
+    harmful answers while it cuts no more harmless ones than it may; of equally good ones the quickest."""
     accepted = [one for one in answers if one.cell in ("accepted_harmful", "accepted_harmless")]
     found = choose(
-        {"belief": torch.stack([one.harmfulness.mean(dim=0) for one in accepted])},
+        {
+            method: torch.stack([one.scores[method].mean(dim=0) for one in accepted])
+            for method in accepted[0].scores
+        },
         Cells((_AT,), slots),
         mask(one.cell == "accepted_harmful" for one in accepted),
         positions=(_AT,),
@@ -71,12 +76,12 @@ def chosen(
     refusal_slots, refusal_threshold = _refusal(answers, slots, runs)
 
     def series(one: Scored) -> list[float]:
-        return _series(one, slots, found.cells.slots, refusal_slots, refusal_threshold)
+        return _series(one, slots, found.method, found.cells.slots, refusal_slots, refusal_threshold)
 
     harmless = [series(one) for one in answers if one.cell.endswith("harmless")]
     harmful = [series(one) for one in answers if one.cell == "accepted_harmful"]
     trigger = _trigger(harmless, harmful, target_fpr)
-    return Reading(found.cells.slots, found.auroc, refusal_slots, refusal_threshold, trigger)
+    return Reading(found.method, found.cells.slots, found.auroc, refusal_slots, refusal_threshold, trigger)
 
 
 def _refusal(answers: Sequence[Scored], slots: tuple[int, ...], runs: _Runs) -> tuple[tuple[int, ...], float]:
@@ -96,16 +101,17 @@ def _refusal(answers: Sequence[Scored], slots: tuple[int, ...], runs: _Runs) -> 
 def _series(
     answer: Scored,
     among: Sequence[int],
+    method: Method,
     slots: Sequence[int],
     refusal_slots: Sequence[int],
     refusal_threshold: float,
 ) -> list[float]:
     index = [list(among).index(slot) for slot in slots]
-    beliefs = answer.harmfulness[:, index].mean(dim=1)
+    scores = answer.scores[method][:, index].mean(dim=1)
     if answer.refusal is not None and refusal_slots:
         of_refusal = answer.refusal[:, [list(among).index(slot) for slot in refusal_slots]].mean(dim=1)
-        beliefs = beliefs.masked_fill(of_refusal >= refusal_threshold, -math.inf)
-    return beliefs.tolist()
+        scores = scores.masked_fill(of_refusal >= refusal_threshold, -math.inf)
+    return scores.tolist()
 
 
 def _trigger(

@@ -1,38 +1,36 @@
 """The model answers, every token of its answers is read on the way, and only numbers are kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from latentguard._progress import Progress
-from latentguard.beliefs import Behaviour, Cell, cell_of, layer_scores, observe
+from latentguard.beliefs import CELLS, Behaviour, Cell, cell_of, observe
 from latentguard.beliefs.behaviour import MOST_NEW_TOKENS
 from latentguard.data import Prompt
 from latentguard.guard.answers.reader import Clusters
+from latentguard.guard.choice import mask
+from latentguard.guard.probe import Method, Probe
 from latentguard.lm import LanguageModel, LastTokens
 
-ANSWERS_AT_ONCE = 128
-"""Answers whose states are summed at a time."""
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Means:
+    """The mean state of each of some answers over its tokens, and its verdict cell."""
 
-@dataclass(slots=True)
-class CellMeans:
-    """The mean state of the answers in each verdict cell; every answer weighs the same, however long."""
+    states: Float[Tensor, "answer slot hidden"]
+    cells: tuple[Cell, ...]
 
-    sums: dict[Cell, Float[Tensor, "slot hidden"]] = field(default_factory=dict["Cell", Tensor])
-    counts: dict[Cell, int] = field(default_factory=dict["Cell", int])
+    def of(self, *cells: Cell) -> Bool[Tensor, " answer"]:
+        """Which answers are in one of these cells."""
+        return mask(one in cells for one in self.cells)
 
-    def add(self, cell: Cell, mean: Float[Tensor, "slot hidden"]) -> None:
-        """One answer, by the mean over its tokens."""
-        self.sums[cell] = self.sums.get(cell, torch.zeros_like(mean, dtype=torch.float64)) + mean
-        self.counts[cell] = self.counts.get(cell, 0) + 1
-
-    def mean(self, cell: Cell) -> Float[Tensor, "slot hidden"]:
-        """The centroid, float32."""
-        return (self.sums[cell] / self.counts[cell]).float()
+    def counts(self) -> dict[str, int]:
+        """Answers in each cell."""
+        return {cell: self.cells.count(cell) for cell in CELLS}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,83 +38,73 @@ class Scored:
     """One answer by its numbers."""
 
     cell: Cell
-    harmfulness: Float[Tensor, "token slot"]
-    """cos to the positive minus cos to the negative centroid, of every token and slot."""
+    scores: dict[Method, Float[Tensor, "token slot"]]
+    """By every method, of every token and slot."""
     refusal: Float[Tensor, "token slot"] | None
+    """cos to the positive minus cos to the negative centroid."""
 
 
-def cell_means(
+def mean_states(
     model: LanguageModel, prompts: Sequence[Prompt], slots: tuple[int, ...], *, progress: Progress
-) -> CellMeans:
-    """Let the model answer labelled prompts, and sum what its tokens' states are in each verdict cell."""
-    found = CellMeans()
-    for first in range(0, len(prompts), ANSWERS_AT_ONCE):
-        chunk = prompts[first : first + ANSWERS_AT_ONCE]
-        sums = torch.zeros((len(chunk), len(slots), model.hidden_size))
-        counts = [0] * len(chunk)
+) -> Means:
+    """Let the model answer labelled prompts, and take the mean of every answer's states over its tokens."""
+    sums = torch.zeros((len(prompts), len(slots), model.hidden_size))
+    counts = torch.zeros(len(prompts))
 
-        def add(
-            numbers: Sequence[int],
-            states: Tensor,
-            sums: Tensor = sums,
-            counts: list[int] = counts,
-        ) -> None:
-            sums[list(numbers)] += states
-            for number in numbers:
-                counts[number] += 1
+    def add(numbers: Sequence[int], states: Tensor) -> None:
+        sums[list(numbers)] += states
+        counts[list(numbers)] += 1
 
-        seen = observe(
-            model,
-            chunk,
-            max_new_tokens=MOST_NEW_TOKENS,
-            of_replies=LastTokens(slots, add),
-            progress=_from(first, len(prompts), progress),
-        )
-        for number, cell in _cells(seen, counts).items():
-            found.add(cell, sums[number] / counts[number])
-    return found
+    seen = observe(
+        model,
+        prompts,
+        max_new_tokens=MOST_NEW_TOKENS,
+        of_replies=LastTokens(slots, add),
+        progress=progress,
+    )
+    cells = _cells(seen, [int(count) for count in counts])
+    kept = list(cells)
+    return Means(sums[kept] / counts[kept, None, None], tuple(cells.values()))
 
 
 def scored(
     model: LanguageModel,
     prompts: Sequence[Prompt],
-    harmfulness: Clusters,
+    probes: dict[Method, Probe],
     refusal: Clusters | None,
+    slots: tuple[int, ...],
     *,
     max_new_tokens: int,
     progress: Progress,
 ) -> list[Scored]:
     """Let the model answer labelled prompts, and score every token of its answers at every slot."""
-    found: list[Scored] = []
-    for first in range(0, len(prompts), ANSWERS_AT_ONCE):
-        chunk = prompts[first : first + ANSWERS_AT_ONCE]
-        of_harm: list[list[Tensor]] = [[] for _ in chunk]
-        of_refusal: list[list[Tensor]] = [[] for _ in chunk]
+    of_harm: list[dict[Method, list[Tensor]]] = [{method: [] for method in probes} for _ in prompts]
+    of_refusal: list[list[Tensor]] = [[] for _ in prompts]
 
-        def score(
-            numbers: Sequence[int],
-            states: Tensor,
-            of_harm: list[list[Tensor]] = of_harm,
-            of_refusal: list[list[Tensor]] = of_refusal,
-        ) -> None:
-            for clusters, into in ((harmfulness, of_harm), (refusal, of_refusal)):
-                if clusters is None:
-                    continue
-                scores = layer_scores(states, clusters.positive, clusters.negative)
-                for number, own in zip(numbers, scores, strict=True):
-                    into[number].append(own)
+    def score(numbers: Sequence[int], states: Tensor) -> None:
+        for method, probe in probes.items():
+            for number, own in zip(numbers, probe.cell_scores(states), strict=True):
+                of_harm[number][method].append(own)
+        if refusal is not None:
+            for number, own in zip(numbers, refusal.by_slot(states), strict=True):
+                of_refusal[number].append(own)
 
-        seen = observe(
-            model,
-            chunk,
-            max_new_tokens=max_new_tokens,
-            of_replies=LastTokens(harmfulness.slots, score),
-            progress=_from(first, len(prompts), progress),
+    seen = observe(
+        model,
+        prompts,
+        max_new_tokens=max_new_tokens,
+        of_replies=LastTokens(slots, score),
+        progress=progress,
+    )
+    read = [len(next(iter(one.values()))) for one in of_harm]
+    return [
+        Scored(
+            cell,
+            {method: torch.stack(tokens) for method, tokens in of_harm[number].items()},
+            torch.stack(of_refusal[number]) if refusal is not None else None,
         )
-        for number, cell in _cells(seen, [len(one) for one in of_harm]).items():
-            refused = torch.stack(of_refusal[number]) if refusal is not None else None
-            found.append(Scored(cell, torch.stack(of_harm[number]), refused))
-    return found
+        for number, cell in _cells(seen, read).items()
+    ]
 
 
 def _cells(seen: Behaviour, read: Sequence[int]) -> dict[int, Cell]:
@@ -126,12 +114,3 @@ def _cells(seen: Behaviour, read: Sequence[int]) -> dict[int, Cell]:
         for number, (prompt, reply) in enumerate(zip(seen.prompts, seen.replies, strict=True))
         if read[number] and not reply.empty
     }
-
-
-def _from(first: int, n: int, progress: Progress) -> Progress:
-    """The progress of one chunk as that of all."""
-
-    def forward(stage: str, done: int, total: int) -> None:
-        progress(stage, first + done, n)
-
-    return forward

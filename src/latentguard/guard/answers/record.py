@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from latentguard.guard.probe import Method
 from latentguard.statistics import Estimate
 
 
@@ -10,8 +11,10 @@ class FittedAnswers(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    method: Method
+    """Of the score that the trigger takes: accepted harmful against accepted harmless answers."""
     slots: tuple[int, ...]
-    """Of the harmfulness belief: accepted harmful against accepted harmless answers."""
+    """Of the score, and of the harmfulness belief, which is fitted on the same answers."""
     refusal_slots: tuple[int, ...]
     """Of the refusal belief: refused against accepted answers to harmful prompts; empty with too few."""
     refusal_threshold: float
@@ -30,7 +33,7 @@ class FittedAnswers(BaseModel):
     validation: dict[str, int]
     """Validation answers in each verdict cell."""
     validation_auroc: float
-    """Of the mean belief of an answer, accepted harmful against harmless; the best of several, no test."""
+    """Of the mean score of an answer, accepted harmful against harmless; the best of several, no test."""
     false_cuts: Estimate
     """Harmless answers that were cut by a trigger fitted on the other half, both ways."""
     caught: Estimate
