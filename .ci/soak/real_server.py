@@ -32,7 +32,8 @@ from latentguard.statistics import wilson
 HARMFUL = ("harmbench", "strongreject", "gptfuzz_templates")
 HARMLESS = ("or_bench_hard", "phtest_harmless", "alpaca_sample")
 TOKENS = 64
-CLIENTS = 8
+CLIENTS = 32
+"""Chats of one wave: they arrive together, so that they are answered in one batch."""
 
 
 def drawn(data: Path, name: str, n: int, seen: frozenset[str]) -> list[Prompt]:
@@ -90,12 +91,14 @@ def outcomes(
         known = kept.get(name, identifier, policy)
         return known or outcome(client, model, prompt, policy, tokens)
 
+    found: list[str] = []
     with ThreadPoolExecutor(CLIENTS) as pool:
-        found: list[str] = []
-        for prompt, ended in zip(prompts, pool.map(one, prompts), strict=True):
-            if kept.get(name, prompt.id or prompt.text, policy) is None:
-                kept.put(name, prompt.id or prompt.text, policy, ended)
-            found.append(ended)
+        for first in range(0, len(prompts), CLIENTS):
+            wave = prompts[first : first + CLIENTS]
+            for prompt, ended in zip(wave, list(pool.map(one, wave)), strict=True):
+                if kept.get(name, prompt.id or prompt.text, policy) is None:
+                    kept.put(name, prompt.id or prompt.text, policy, ended)
+                found.append(ended)
     log.print(f"{name}, {policy}: {dict(Counter(found))}, {time.monotonic() - begun:.0f} s")
     return Counter(found)
 
