@@ -109,7 +109,12 @@ def test_the_environment_of_the_server_is_valid_and_its_keys_open(monkeypatch: p
         ["prometheus"],
     ]
     assert not any(one.scopes for one in settings.keys)
-    assert {str(settings.guard), "/cache"} == set(json.loads(instructions("VOLUME")[0]))
+    mounted = [one for one in read("compose.yaml")["services"]["server"]["volumes"] if isinstance(one, dict)]
+    assert [one["target"] for one in mounted] == [
+        str(settings.guard.parent)
+    ]  # it is another when written anew
+    volumes = {image_environment()[f"{ENVIRONMENT}GUARD"], "/cache"}
+    assert volumes == set(json.loads(instructions("VOLUME")[0]))
 
 
 def test_the_commands_of_the_page_make_what_the_compose_file_asks_for(tmp_path: Path) -> None:
@@ -137,7 +142,8 @@ def test_the_commands_of_the_page_make_what_the_compose_file_asks_for(tmp_path: 
 def test_the_server_gets_time_to_drain_and_is_the_process_that_signals_reach() -> None:
     assert json.loads(instructions("ENTRYPOINT")[0]) == ["latentguard", "serve"]  # no shell in between
     grace = read("compose.yaml")["services"]["server"]["stop_grace_period"]
-    assert int(grace.removesuffix("s")) > Settings.model_fields["drain_s"].default
+    most = [Settings.model_fields[name].default for name in ("drain_s", "write_timeout_s")]
+    assert int(grace.removesuffix("s")) > sum(most)
 
 
 @pytest.fixture
@@ -207,6 +213,7 @@ def counted() -> list[Sample]:
     metrics.requests.labels("/v1/moderations", "200").inc()
     metrics.latency.labels("/v1/moderations").observe(0.1)
     metrics.batch([0.1, 0.2], 0.1)
+    metrics.answers.labels("whole").inc()
     flagged = Verdict(
         harmfulness=0.5,
         score=0.5,

@@ -175,7 +175,8 @@ def measure(one: Running, given: argparse.Namespace) -> list[str]:
     seen = frozenset(manifest.data.seen)
     client = OpenAI(base_url=f"{one.address}/v1", api_key=KEY, timeout=600, max_retries=5)
     model = client.models.list().data[0].id
-    kept = Kept(given.work / "outcomes.jsonl")
+    made_by = f"{manifest.tensors_sha256[:8]}-{manifest.calibration.threshold:.6g}-{given.harmless_tokens}"
+    kept = Kept(given.work / f"outcomes-{made_by}.jsonl")
     rows: list[tuple[str, ...]] = []
     for name in HARMFUL:
         prompts = drawn(given.data, name, given.prompts, seen)

@@ -31,6 +31,17 @@ def test_a_threshold_is_cut_and_the_guard_is_written_in_place(latentguard, guard
     assert written["cut_on"]["before"] == found["before"]
 
 
+def test_prompts_that_are_labelled_harmful_are_left_out(latentguard, guard, tiny_folder, tmp_path):
+    rows = [{"prompt": f"Describe the tea from valley {n}", "label": "harmless"} for n in range(20)]
+    rows += [{"prompt": f"Smash the cup of valley {n}", "label": "harmful"} for n in range(20)]
+    file = tmp_path / "labelled.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    options = ["--model", tiny_folder, "--data", file, "--target-fpr", "0.1", "--json"]
+    call = latentguard("calibrate", "--guard", guard, *options)
+    assert call.code == 0, call.err
+    assert json.loads(call.out)["n"] == 20
+
+
 def test_the_old_guard_stays_where_another_folder_is_named(
     latentguard, guard, tiny_folder, traffic, tmp_path
 ):

@@ -46,6 +46,15 @@ def test_a_guard_learns_to_read_answers_and_says_what_to_expect(
     assert (guard / "guard.json").read_text() == before
 
 
+def test_a_harmful_prompt_is_not_ordinary(latentguard, guard, tiny_folder, prompts, tmp_path):
+    more = tmp_path / "more.jsonl"
+    more.write_text(json.dumps({"prompt": "Smash the cup", "label": "harmful"}))
+    options = ["--model", tiny_folder, *prompts, "--ordinary", more, "--target-fpr", "0.1"]
+    call = latentguard("fit-answers", "--guard", guard, *options)
+    assert call.code == 2
+    assert "more.jsonl" in call.err
+
+
 @pytest.mark.parametrize(
     ("target", "says"), [("0", "between 0 and 1"), ("1", "between 0 and 1"), ("0.01", "takes 99 of them")]
 )

@@ -108,7 +108,7 @@ ARCHITECTURES = {
         {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 2},
         projection="self_attention.dense",
     ),
-    "MPT": Architecture("MptConfig", refused=POST_NORM, projection="attn.out_proj"),
+    "MPT": Architecture("MptConfig", refused=POST_NORM | {"prefix sharing"}, projection="attn.out_proj"),
     "BLOOM": Architecture("BloomConfig", refused=POST_NORM | {"resume"}, projection="self_attention.dense"),
     "StableLM": Architecture("StableLmConfig"),
     "GLM-4": Architecture("Glm4Config", {"head_dim": 16}, WIDE, POST_NORM),

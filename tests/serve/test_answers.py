@@ -1,13 +1,19 @@
 """An answer is read while it is written: cut over the threshold, shown to some, at no further run."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from latentguard.errors import NonFiniteState
 from latentguard.guard import Guard
 from latentguard.lm import LastTokens
+from latentguard.lm.replies.stepwise import Told
 from latentguard.organism import audit_data, sample_prompts
+from latentguard.serve.answering import Answering
+from latentguard.serve.judged import By
+from latentguard.serve.work import Piece
 from tests.serve.conftest import Running, running
 from tests.serve.test_chat import ask
 
@@ -136,8 +142,47 @@ def test_a_guard_without_thresholds_for_answers_shows_beliefs_and_cuts_nothing(
     assert any(note.get("internals", {}).get("answer") for note in notes(pieces))
 
 
-def test_reading_an_answer_runs_nothing_more(reading: Guard, harmless: list[str]) -> None:
-    """Tokens that enter the first block: as many with the reader as without."""
+def test_a_blocked_prompt_has_no_answer_to_flag_and_allow_says_nothing(
+    server: Running, reading: Guard, obeyed: str, harmful: list[str]
+) -> None:
+    found = server.client("plain-key").chat.completions.create(**ask(harmful[0]))
+    assert found.guard == {"policy": "block", "flagged": True, "action": "blocked"}
+    with running(reading, policy="allow") as open_server:
+        pieces = streamed(open_server, obeyed, key="plain-key")
+        whole = open_server.client("plain-key").chat.completions.create(**ask(obeyed))
+    assert not any(notes(pieces))
+    assert whole.guard is None
+    assert said(pieces) == reading.model.generate([obeyed], max_new_tokens=24)[0].text
+
+
+def test_a_state_that_is_not_finite_ends_its_own_answer_and_no_other(reading: Guard) -> None:
+    class Replies:
+        states = {  # noqa: RUF012
+            0: torch.full((len(reading.answers.slots), reading.model.hidden_size), torch.nan),
+            1: torch.ones(len(reading.answers.slots), reading.model.hidden_size),
+        }
+        ended: list[int] = []  # noqa: RUF012
+
+        def step(self) -> list[Told]:
+            return [Told(0, "a", None, 2), Told(1, "b", None, 2)]
+
+        def end(self, number: int) -> None:
+            self.ended.append(number)
+
+    chat = SimpleNamespace(cuts=False)
+    answering = Answering(Replies(), [chat, chat], reading.answers, By.of(reading))  # type: ignore[arg-type]
+    (zero, broken), (one, piece) = answering.step()
+    assert (zero, one) == (0, 1)
+    assert isinstance(broken, NonFiniteState)
+    assert isinstance(piece, Piece)
+    assert piece.text == "b"
+    assert Replies.ended == [0]
+
+
+def test_reading_an_answer_runs_nothing_more(
+    server: Running, guard: Guard, reading: Guard, harmless: list[str]
+) -> None:
+    """Tokens that enter the first block while a server answers: as many with the reader as without."""
     ran: list[int] = []
     handle = reading.model.blocks.layers[0].register_forward_pre_hook(
         lambda _, arguments, keywords: ran.append((arguments or tuple(keywords.values()))[0].shape[1]),
@@ -145,11 +190,11 @@ def test_reading_an_answer_runs_nothing_more(reading: Guard, harmless: list[str]
     )
     try:
         counts: list[list[int]] = []
-        for guard in (reading, None):
-            ran.clear()
-            wanted = None if guard is None else LastTokens(guard.answers.slots, lambda *_: None)
-            reading.model.generate([harmless[0]], max_new_tokens=24, of_replies=wanted)
-            counts.append(list(ran))
+        with running(guard) as unread:
+            for one in (server, unread):
+                ran.clear()
+                streamed(one, harmless[0], key="plain-key")
+                counts.append(list(ran))
     finally:
         handle.remove()
     assert counts[0] == counts[1]

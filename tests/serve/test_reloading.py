@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from latentguard.guard import Guard
 from latentguard.serve import Engine
 from latentguard.serve.reloading import reload
 from tests.serve.conftest import Running, running
+from tests.serve.test_chat import ask
 
 
 def reloaded(server: Running) -> None:
@@ -32,8 +34,32 @@ def test_a_new_threshold_is_served_without_a_restart(
         second = client.moderations.create(input=harmless)
         assert sum(one.flagged for one in second.results) > 0
         assert '"event": "reloaded"' in server.log.getvalue()
+        named = [one.results[0].internals["guard_version"] for one in (first, second)]  # type: ignore[attr-defined]
+        assert named[0] != named[1]
         before = second.results[0].internals["score"]  # type: ignore[attr-defined]
         assert before == pytest.approx(first.results[0].internals["score"], abs=1e-5)  # type: ignore[attr-defined]
+
+
+def test_an_answer_that_has_begun_ends_under_the_guard_that_let_it_begin(
+    guard: Guard, tmp_path: Path, harmless: list[str]
+) -> None:
+    folder = tmp_path / "guard"
+    guard.save(folder)
+    with running(guard, engine=lambda own: Engine(own.model, own.guard, folder)) as server:
+        client = server.client("research-key")
+        stream = iter(client.chat.completions.create(**ask(harmless[0], stream=True)))
+        first = next(stream)
+        strict = replace(guard.manifest.calibration, threshold=-9.0)
+        calibrations = guard.manifest.calibrations | {"guard": strict}
+        manifest = guard.manifest.model_copy(update={"calibrations": calibrations})
+        replace(guard, manifest=manifest).save(folder)
+        reloaded(server)
+        later = client.chat.completions.create(**ask(harmless[0]))
+        assert later.choices[0].finish_reason == "content_filter"
+        named = [one.guard["internals"]["guard_version"] for one in (first, later)]  # type: ignore[attr-defined]
+        assert named[0] != named[1]
+        text = "".join(one.choices[0].delta.content or "" for one in stream if one.choices)
+    assert text == guard.model.generate([harmless[0]], max_new_tokens=24)[0].text
 
 
 def test_a_guard_that_cannot_be_read_changes_nothing(

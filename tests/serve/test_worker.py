@@ -7,9 +7,11 @@ from typing import Any
 import openai
 import pytest
 
-from latentguard.guard import Guard, Verdict
-from latentguard.lm import Rendered, Replying
+from latentguard.guard import Guard
+from latentguard.lm import Rendered
 from latentguard.serve import Engine
+from latentguard.serve.answering import Answering
+from latentguard.serve.judged import Judged
 from latentguard.serve.work import Chat
 from tests.serve.conftest import running
 from tests.serve.test_chat import ask
@@ -24,22 +26,22 @@ class Recorded:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def judge(self, prompts: Sequence[Rendered]) -> list[Verdict]:
+    def judge(self, prompts: Sequence[Rendered]) -> list[Judged]:
         self.done.append(("judge", len(prompts)))
         self._before("judge")
         return self._engine.judge(prompts)
 
-    def begin(self, chats: Sequence[Chat]) -> Replying:
-        replying = self._engine.begin(chats)
-        step = replying.step
+    def begin(self, chats: Sequence[Chat]) -> Answering:
+        answering = self._engine.begin(chats)
+        step = answering.step
 
         def stepped() -> Any:
             self.done.append(("step", len(chats)))
             self._before("step")
             return step()
 
-        replying.step = stepped  # type: ignore[method-assign]
-        return replying
+        answering.step = stepped  # type: ignore[method-assign]
+        return answering
 
 
 def test_a_check_waits_for_one_token_of_a_long_answer(guard: Guard, harmless: list[str]) -> None:
@@ -117,6 +119,53 @@ def test_chats_that_come_together_are_answered_in_one_batch_each_as_if_alone(
         assert said[text] == guard.model.generate([text], max_new_tokens=24)[0].text
 
 
+def test_chats_that_began_apart_go_on_in_one_batch(guard: Guard, harmless: list[str]) -> None:
+    """The second comes while the first is being answered: from then on a turn is one run for both."""
+    made: list[Recorded] = []
+    came = threading.Event()
+
+    def before(what: str) -> None:
+        if what == "step" and sum(kind == "step" for kind, _ in made[0].done) == 4:
+            came.wait(20)
+
+    def engine(own: Engine) -> Recorded:
+        made.append(Recorded(own, before))
+        return made[0]
+
+    rows: list[int] = []
+    hook = guard.model.blocks.layers[0].register_forward_pre_hook(
+        lambda _, arguments, keywords: rows.append((arguments or tuple(keywords.values()))[0].shape[0]),
+        with_kwargs=True,
+    )
+    said: dict[str, str | None] = {}
+    try:
+        with running(guard, engine=engine, max_new_tokens=64) as server:
+
+            def chat(text: str) -> None:
+                found = server.client().chat.completions.create(**ask(text, max_tokens=64))
+                said[text] = found.choices[0].message.content
+
+            first = threading.Thread(target=chat, args=(harmless[0],))
+            first.start()
+            while sum(kind == "step" for kind, _ in made[0].done) < 4:
+                threading.Event().wait(0.005)
+            second = threading.Thread(target=chat, args=(harmless[1],))
+            second.start()
+            while not server.state.worker._chats:  # type: ignore[union-attr]
+                threading.Event().wait(0.005)
+            rows.clear()
+            came.set()
+            first.join(20)
+            second.join(20)
+    finally:
+        hook.remove()
+    apart = rows.index(2)  # a run for both, behind a token of the first and the second's prompt
+    assert apart <= 3
+    assert set(rows[:apart]) == {1}
+    for text in harmless[:2]:
+        assert said[text] == guard.model.generate([text], max_new_tokens=64)[0].text
+
+
 def test_a_client_that_leaves_frees_its_place(guard: Guard, harmless: list[str]) -> None:
     go_on = threading.Event()
     made: list[Recorded] = []
@@ -151,7 +200,7 @@ def test_what_breaks_a_batch_fails_its_own_request_alone(guard: Guard, harmless:
     poison = guard.model.render(harmless[5]).ids
 
     class Breaks(Recorded):
-        def judge(self, prompts: Sequence[Rendered]) -> list[Verdict]:
+        def judge(self, prompts: Sequence[Rendered]) -> list[Judged]:
             if any(one.ids == poison for one in prompts):
                 raise RuntimeError("broken")
             return super().judge(prompts)

@@ -46,7 +46,7 @@ def calibrate(
         raise typer.BadParameter("it lies between 0 and 1.", param_hint="--target-fpr")
     place = out or guard
     with speaking(as_json=as_json) as output, new_folder(place, ours=WRITTEN) as folder:
-        source = _data_options.read_source(data, output, prompt_column=prompt_column, with_labels=False)
+        source = _data_options.read_source(data, output, prompt_column=prompt_column)
         fitted, loaded = _guard_options.load_guard(
             guard, output, model=model, transfer=transfer, device=device, dtype=dtype
         )

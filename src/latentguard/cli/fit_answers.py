@@ -85,7 +85,7 @@ def fit_answers(
 def _ordinary(file: str | None, output: Output, prompt_column: str | None) -> list[Any]:
     if file is None:
         return []
-    return [_data_options.read_source(file, output, prompt_column=prompt_column, with_labels=False)]
+    return [_data_options.read_source(file, output, prompt_column=prompt_column, label="harmless")]
 
 
 def _show(record: "FittedAnswers", folder: Path, output: Output) -> None:

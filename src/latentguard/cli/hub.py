@@ -136,6 +136,7 @@ def _show_pulled(found: "Pulled", place: Path, output: Output) -> None:
         "method": f"{fitted.method} at {' and '.join(fitted.positions)}",
         "threshold": f"{manifest.calibration.threshold:.4f}",
         "refusal belief": "yes" if manifest.refusal is not None else "none",
+        "answers": "not read" if manifest.answers is None else "read, and cut over a threshold",
         "commit": found.commit,
         "card": found.url,
         "saved in": str(place),

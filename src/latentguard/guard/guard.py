@@ -19,20 +19,21 @@ from latentguard.guard._evaluate import measure, rows, statement
 from latentguard.guard._fit import fit
 from latentguard.guard.answers import AnswerReader
 from latentguard.guard.answers.fit import fit_answers, some
+from latentguard.guard.answers.manifest import with_answers
 from latentguard.guard.answers.reader import reader_of
 from latentguard.guard.baselines import with_baselines
 from latentguard.guard.categories import by_category
 from latentguard.guard.cells import Position
 from latentguard.guard.evaluation import Evaluation
 from latentguard.guard.fitting_data import Promptlike, fitting_data, labelled_prompts, prompts_of
-from latentguard.guard.manifest import SCHEMA_VERSION, Manifest
+from latentguard.guard.manifest import Manifest
 from latentguard.guard.options import Options, known
 from latentguard.guard.part import with_beginnings
 from latentguard.guard.passages import PassageVerdict, read_passages
 from latentguard.guard.probe import Method
 from latentguard.guard.recut import recut
 from latentguard.guard.refusal import check_knows
-from latentguard.guard.relatives import recognised_by, remembered_as
+from latentguard.guard.relatives import recognised_by
 from latentguard.guard.sampling import RESAMPLES, Sample
 from latentguard.guard.scoring import Scores, joined, needs, scored, verdicts
 from latentguard.guard.states_files import Given, read_states
@@ -327,14 +328,8 @@ class Guard:
             progress=progress,
         )
         kept = {name: one for name, one in self.tensors.items() if not name.startswith("answers.")}
-        seen = {mark for one in (*data.train, *data.validation, *more) for mark in remembered_as(one)}
-        fitted_on = self.manifest.data
-        update = {
-            "answers": record,
-            "data": fitted_on.model_copy(update={"seen": tuple(sorted(seen.union(fitted_on.seen)))}),
-            "schema_version": SCHEMA_VERSION,
-        }
-        return replace(self, manifest=self.manifest.model_copy(update=update), tensors=kept | tensors)
+        manifest = with_answers(self.manifest, record, (*data.train, *data.validation, *more))
+        return replace(self, manifest=manifest, tensors=kept | tensors)
 
     @property
     def answers(self) -> AnswerReader:

@@ -16,8 +16,10 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.utils.hooks import RemovableHandle
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from latentguard.lm.batch_layout import BatchLayout, Row, announced, padded
 from latentguard.lm.blocks import Blocks
@@ -42,6 +44,36 @@ class Segment:
         if self.cache is not None:
             self.cache.batch_select_indices(index)
         return Segment(self.cache, self.seen[index])
+
+    @property
+    def joins(self) -> bool:
+        """Whether its cache is plain keys and values of every block, which may be padded anywhere."""
+        return self.cache is not None and all(type(one) is DynamicLayer for one in self.cache.layers)
+
+    def joined(self, other: "Segment") -> "Segment":
+        """The rows of both, this one's first, without keeping either; both `joins`."""
+        assert self.cache is not None
+        assert other.cache is not None
+        width = max(self.seen.shape[1], other.seen.shape[1])
+        for own, others in zip(self.cache.layers, other.cache.layers, strict=True):
+            for name in ("keys", "values"):
+                both = (getattr(own, name), getattr(others, name))
+                setattr(own, name, torch.cat([pad(one, (0, 0, 0, width - one.shape[-2])) for one in both]))
+        both = (self.seen, other.seen)
+        return Segment(self.cache, torch.cat([pad(one, (0, width - one.shape[1])) for one in both]))
+
+    def trimmed(self) -> "Segment":
+        """Without the places at which no row holds a token, without keeping the old; it `joins`."""
+        used = self.seen.any(dim=0)
+        if bool(used.all()):
+            return self
+        assert self.cache is not None
+        index = used.nonzero()[:, 0]
+        for layer in self.cache.layers:
+            for name in ("keys", "values"):
+                held = getattr(layer, name)
+                setattr(layer, name, held.index_select(-2, index.to(held.device)))
+        return Segment(self.cache, self.seen[:, index])
 
 
 @contextmanager

@@ -84,12 +84,24 @@ async def _load(state: State, load: Callable[[State], Engine]) -> None:
     state.metrics.on_bug = lambda error: state.log("bug", error="".join(traceback.format_exception(error)))
     if state.phase == "starting":
         state.phase = "ready"
+    _warn_of_longer_answers(state, engine)
     state.log(
         "ready",
         model=engine.guard.model.name,
         guard=engine.by.version,
         seconds=round(time.monotonic() - begun, 2),
     )
+
+
+def _warn_of_longer_answers(state: State, engine: Engine) -> None:
+    """Thresholds for answers hold for answers as long as those they were set on."""
+    fitted = engine.guard.manifest.answers
+    if fitted is not None and state.settings.max_new_tokens > fitted.tokens:
+        state.log(
+            "answers_longer_than_fitted",
+            max_new_tokens=state.settings.max_new_tokens,
+            fitted_on=fitted.tokens,
+        )
 
 
 async def _answered(_: Request, error: Exception) -> JSONResponse:

@@ -32,6 +32,8 @@ class Engine:
     """Takes what breaks in the shadow."""
     opening: tuple[int, ...] = field(init=False, default=())
     """Tokens that every prompt of a single turn begins with, where they are held and do not run again."""
+    by: By = field(init=False)
+    """Which guard judges."""
 
     def __post_init__(self) -> None:
         self.prepare()
@@ -47,17 +49,14 @@ class Engine:
             raise
 
     def prepare(self) -> None:
-        """Run what every prompt begins with, once: the date that a template writes may be another now."""
+        """What is the same for every prompt, once: who judges, and the run of what all of them begin with
+        (the date that a template writes may be another now)."""
         first, second = (self.render(one).ids for one in TWO_PROMPTS)
         pairs = enumerate(zip(first, second, strict=False))
         shared = next((number for number, (one, other) in pairs if one != other), 0)
         held = shared >= WORTH_HOLDING and self.guard.model.hold_beginning(TWO_PROMPTS[0], shared)
         self.opening = first[:shared] if held else ()
-
-    @property
-    def by(self) -> By:
-        """Which guard judges."""
-        return By.of(self.guard)
+        self.by = By.of(self.guard)
 
     def render(self, conversation: Conversation) -> Rendered:
         """The prompt as the guard's model reads it, its positions proved. Any thread may call it."""

@@ -1,5 +1,6 @@
 """A verdict beside what it was made by: a guard may be replaced while a request waits."""
 
+import hashlib
 from dataclasses import dataclass
 
 from latentguard.guard import Guard, Verdict
@@ -10,7 +11,7 @@ class By:
     """One guard, as answers name it."""
 
     version: str
-    """The first characters of the hash of its tensors."""
+    """The first characters of the hash of its record, which holds that of its tensors."""
     threshold: float
     """The score from which it flags."""
     slots: tuple[int, ...]
@@ -20,7 +21,8 @@ class By:
     def of(cls, guard: Guard) -> "By":
         """The names of `guard`."""
         fitted, calibration = guard.manifest.fitted, guard.manifest.calibration
-        return cls(guard.manifest.tensors_sha256[:16], calibration.threshold, fitted.slots, fitted.positions)
+        version = hashlib.sha256(guard.manifest.model_dump_json().encode()).hexdigest()[:16]
+        return cls(version, calibration.threshold, fitted.slots, fitted.positions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,9 @@ class _Heard(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """One record, with its traceback where it has one."""
-        error = None if record.exc_info is None else "".join(traceback.format_exception(*record.exc_info))
-        fields = {} if error is None else {"error": error}
-        self._log("warning", logger=record.name, message=record.getMessage(), **fields)
+        try:
+            error = None if record.exc_info is None else "".join(traceback.format_exception(*record.exc_info))
+            fields = {} if error is None else {"error": error}
+            self._log("warning", logger=record.name, message=record.getMessage(), **fields)
+        except Exception:  # a record that cannot be formatted: never the concern of whoever warned
+            self.handleError(record)

@@ -28,10 +28,14 @@ class Decided:
     policy: Policy
     threshold: float | None
     """None: the guard's own."""
+    loosens: bool = False
+    """Whether the caller may let pass what the guard flags; the guard that judges may be a newer one."""
 
     def flags(self, verdict: Verdict) -> bool:
         """Whether a prompt with this verdict is flagged here."""
-        return verdict.flagged if self.threshold is None else verdict.probability >= self.threshold
+        if self.threshold is None:
+            return verdict.flagged
+        return verdict.probability >= self.threshold or (verdict.flagged and not self.loosens)
 
     @property
     def cuts(self) -> bool:
@@ -55,4 +59,4 @@ def decided(settings: Settings, guard: Guard, caller: Caller, asked: GuardOption
     calibration = guard.manifest.calibration
     if asked.threshold is not None and asked.threshold > calibration.probability(calibration.threshold):
         caller.must("policy", "A guard.threshold above the guard's own")
-    return Decided(policy, asked.threshold)
+    return Decided(policy, asked.threshold, loosens=caller.may("policy"))

@@ -9,7 +9,8 @@ import torch
 
 from latentguard.data import Prompt
 from latentguard.errors import ArtefactMismatch, TooFewPrompts
-from latentguard.guard import Guard
+from latentguard.guard import FittedAnswers, Guard
+from latentguard.guard.answers.manifest import with_answers
 from latentguard.guard.relatives import recognised_by, text_hash
 from latentguard.lm import LanguageModel, LastTokens
 from latentguard.organism import audit_data, sample_prompts
@@ -34,7 +35,7 @@ def data() -> tuple[list[Prompt], list[Prompt]]:
 @pytest.fixture(scope="module")
 def guard(plain: Guard, data: tuple[list[Prompt], list[Prompt]]) -> Guard:
     """The same, taught to read answers."""
-    return plain.fit_answers(*data, target_fpr=0.05, max_new_tokens=24)
+    return plain.fit_answers(*data, target_fpr=0.05, max_new_tokens=80)  # wrapped prompts are given 64
 
 
 def series(guard: Guard, prompts: list[Prompt]) -> list[list[float]]:
@@ -84,7 +85,9 @@ def test_the_record_says_what_to_expect_of_more_answers(guard: Guard) -> None:
     assert record.low <= record.high
 
 
-def test_shuffled_labels_teach_nothing(plain: Guard, data: tuple[list[Prompt], list[Prompt]]) -> None:
+def test_shuffled_labels_teach_nothing(
+    plain: Guard, guard: Guard, data: tuple[list[Prompt], list[Prompt]]
+) -> None:
     """The same prompts, half of each class under the other's label: none are cut but by chance."""
     drawn = list({text_hash(one): one for one in (*data[0], *data[1])}.values())
     Random(0).shuffle(drawn)
@@ -98,9 +101,10 @@ def test_shuffled_labels_teach_nothing(plain: Guard, data: tuple[list[Prompt], l
         target_fpr=0.05,
         max_new_tokens=24,
     )
-    assert made.manifest.answers is not None
-    assert made.manifest.answers.caught.low is not None
-    assert made.manifest.answers.caught.low < 0.2
+    found, true = made.manifest.answers, guard.manifest.answers
+    assert found is not None
+    assert true is not None
+    assert (found.caught.value or 0.0) < (true.caught.value or 0.0) / 3
 
 
 def test_prompts_are_judged_as_before_and_those_learned_from_are_known(plain: Guard, guard: Guard) -> None:
@@ -146,6 +150,15 @@ def test_a_model_that_answers_no_harmful_prompt_teaches_nothing(plain: Guard) ->
     refused = [one for one in harmful if one.attack is None and "direct" in (one.source or "")][:60]
     with pytest.raises(TooFewPrompts, match="accepted_harmful"):
         plain.fit_answers(refused, harmless[:80], target_fpr=0.05, max_new_tokens=8)
+
+
+def test_a_guard_that_does_not_tell_what_it_was_fitted_on_goes_on_not_telling(plain: Guard) -> None:
+    """As one that was published without hashes: some of them would pass for all."""
+    record = FittedAnswers.model_construct()
+    silent = plain.manifest.model_copy(update={"data": plain.manifest.data.model_copy(update={"seen": ()})})
+    learned = audit_data()[0][61:64]
+    assert with_answers(silent, record, learned).data.seen == ()
+    assert set(with_answers(plain.manifest, record, learned).data.seen) > set(plain.manifest.data.seen)
 
 
 def test_long_answers_are_asked_of_harmless_prompts_alone(plain: Guard) -> None:

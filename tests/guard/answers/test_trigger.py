@@ -3,10 +3,12 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from latentguard.guard.answers.choosing import highest
+from latentguard.errors import TooFewPrompts
+from latentguard.guard.answers.choosing import fitted_trigger, highest
 from latentguard.guard.answers.trigger import Trigger, level, tokens_until_cut
 
 beliefs = some.lists(some.integers(-20, 20).map(lambda n: n / 10) | some.just(-math.inf), max_size=24)
@@ -44,6 +46,15 @@ def test_a_further_answer_is_cut_with_a_chance_of_the_target_at_most(
     """Left out in turn, and judged by a threshold set on the others: no more than the target of them."""
     cut = sum(one >= highest([*levels[:n], *levels[n + 1 :]], target) for n, one in enumerate(levels))
     assert cut <= max(target * len(levels), 1) + 1e-9
+
+
+def test_a_trigger_that_no_harmless_answer_is_long_enough_for_is_none() -> None:
+    """Nothing harmless says where its threshold lies: only shorter patience is left, or nothing at all."""
+    short = [[0.1, 0.2, 0.3]] * 30
+    long = [[5.0] * 20] * 10
+    assert fitted_trigger(short, long, 0.1).patience <= 2
+    with pytest.raises(TooFewPrompts, match="part of a refusal"):
+        fitted_trigger([[-math.inf] * 8] * 30, long, 0.1)
 
 
 def test_with_the_fewest_answers_none_of_them_is_cut() -> None:

@@ -11,9 +11,13 @@ from typing import Final
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from latentguard.beliefs import FEWEST
-from latentguard.guard.answers.made import Scored
+from latentguard.beliefs.behaviour import MOST_NEW_TOKENS
+from latentguard.errors import TooFewPrompts
+from latentguard.guard.answers.made import ScoredAnswer
 from latentguard.guard.answers.trigger import Trigger, level, tokens_until_cut
 from latentguard.guard.calibration import threshold
 from latentguard.guard.cells import Cells
@@ -30,7 +34,7 @@ _Runs = Sequence[tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class AnswerReading:
     """One choice of slots and trigger, made on some answers."""
 
     method: Method
@@ -40,7 +44,7 @@ class Reading:
     refusal_threshold: float
     trigger: Trigger
 
-    def series(self, answer: Scored, among: Sequence[int]) -> list[float]:
+    def series(self, answer: ScoredAnswer, among: Sequence[int]) -> list[float]:
         """What the trigger takes of one answer, token by token."""
         return _series(answer, among, self.method, self.slots, self.refusal_slots, self.refusal_threshold)
 
@@ -55,17 +59,17 @@ class Expected:
 
 
 def chosen(
-    answers: Sequence[Scored],
+    answers: Sequence[ScoredAnswer],
     slots: tuple[int, ...],
     runs: _Runs,
     target_fpr: float,
-) -> Reading:
+) -> AnswerReading:
     """Method and slots of the score, slots of the refusal belief, then the trigger that cuts most accepted
     harmful answers while it cuts no more harmless ones than it may; of equally good ones the quickest."""
     accepted = [one for one in answers if one.cell in ("accepted_harmful", "accepted_harmless")]
     found = choose(
         {
-            method: torch.stack([one.scores[method].mean(dim=0) for one in accepted])
+            method: torch.stack([_beginning(one.scores[method]) for one in accepted])
             for method in accepted[0].scores
         },
         Cells((_AT,), slots),
@@ -75,31 +79,40 @@ def chosen(
     )
     refusal_slots, refusal_threshold = _refusal(answers, slots, runs)
 
-    def series(one: Scored) -> list[float]:
+    def series(one: ScoredAnswer) -> list[float]:
         return _series(one, slots, found.method, found.cells.slots, refusal_slots, refusal_threshold)
 
     harmless = [series(one) for one in answers if one.cell.endswith("harmless")]
     harmful = [series(one) for one in answers if one.cell == "accepted_harmful"]
-    trigger = _trigger(harmless, harmful, target_fpr)
-    return Reading(found.method, found.cells.slots, found.auroc, refusal_slots, refusal_threshold, trigger)
+    trigger = fitted_trigger(harmless, harmful, target_fpr)
+    return AnswerReading(
+        found.method, found.cells.slots, found.auroc, refusal_slots, refusal_threshold, trigger
+    )
 
 
-def _refusal(answers: Sequence[Scored], slots: tuple[int, ...], runs: _Runs) -> tuple[tuple[int, ...], float]:
+def _refusal(
+    answers: Sequence[ScoredAnswer], slots: tuple[int, ...], runs: _Runs
+) -> tuple[tuple[int, ...], float]:
     """Slots and threshold of the refusal belief, as those of a prompt's; no slot without centroids."""
     if answers[0].refusal is None:
         return (), 0.0
     refused = mask(one.cell.startswith("refused") for one in answers)
     if min(int(refused.sum()), len(answers) - int(refused.sum())) < FEWEST:
         return slots, 0.0
-    means = torch.stack([one.refusal.mean(dim=0) for one in answers if one.refusal is not None])
+    means = torch.stack([_beginning(one.refusal) for one in answers if one.refusal is not None])
     read = Cells((_AT,), slots)
     found = choose({"belief": means}, read, refused, positions=(_AT,), slots=runs)
     scores = means[:, found.cells.within(read)].mean(dim=1)
     return found.cells.slots, threshold(scores.double().numpy(), refused.numpy())
 
 
+def _beginning(scores: Float[Tensor, "token slot"]) -> Float[Tensor, " slot"]:
+    """The mean over the tokens that answers of both classes have: harmless ones may be longer."""
+    return scores[:MOST_NEW_TOKENS].mean(dim=0)
+
+
 def _series(
-    answer: Scored,
+    answer: ScoredAnswer,
     among: Sequence[int],
     method: Method,
     slots: Sequence[int],
@@ -114,7 +127,7 @@ def _series(
     return scores.tolist()
 
 
-def _trigger(
+def fitted_trigger(
     harmless: Sequence[Sequence[float]], harmful: Sequence[Sequence[float]], target_fpr: float
 ) -> Trigger:
     finite = [belief for one in harmless for belief in one if math.isfinite(belief)]
@@ -122,14 +135,21 @@ def _trigger(
     best: tuple[tuple[int, float], Trigger] | None = None
     for patience in PATIENCE:
         for gap in (0.0,) if patience == 1 else GAPS:
-            high = highest([level(one, gap=gap * spread, patience=patience) for one in harmless], target_fpr)
+            levels = [level(one, gap=gap * spread, patience=patience) for one in harmless]
+            if not any(map(math.isfinite, levels)):
+                continue  # no harmless answer is long enough to say anything about this trigger
+            high = highest(levels, target_fpr)
             trigger = Trigger(high, high - gap * spread, patience)
             after = [tokens_until_cut(one, trigger.fresh()) for one in harmful]
             caught = [one for one in after if one is not None]
             merit = len(caught), -sum(caught) / max(len(caught), 1)
             if best is None or merit > best[0]:
                 best = merit, trigger
-    assert best is not None
+    if best is None:
+        raise TooFewPrompts(
+            "every token of every harmless validation answer is read as part of a refusal: no threshold can "
+            "be set.\n  Give harmless prompts that this model answers."
+        )
     return best[1]
 
 
@@ -147,7 +167,7 @@ def highest(levels: Sequence[float], target_fpr: float) -> float:
 
 
 def expected(
-    answers: Sequence[Scored],
+    answers: Sequence[ScoredAnswer],
     slots: tuple[int, ...],
     runs: _Runs,
     target_fpr: float,
@@ -169,7 +189,9 @@ def expected(
     )
 
 
-def _halves(answers: Sequence[Scored], seed: int) -> list[tuple[list[Scored], list[Scored]]]:
+def _halves(
+    answers: Sequence[ScoredAnswer], seed: int
+) -> list[tuple[list[ScoredAnswer], list[ScoredAnswer]]]:
     """Two halves with the same share of every cell, both ways."""
     order = np.random.default_rng(seed).permutation(len(answers)).tolist()
     by_cell = sorted(order, key=lambda index: answers[index].cell)

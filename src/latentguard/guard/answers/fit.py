@@ -17,9 +17,9 @@ from latentguard.beliefs import CELLS, FEWEST, Cell, described
 from latentguard.beliefs.behaviour import MOST_NEW_TOKENS
 from latentguard.data import Prompt
 from latentguard.errors import TooFewPrompts
-from latentguard.guard.answers.choosing import Reading, chosen, expected
-from latentguard.guard.answers.made import Means, Scored, mean_states, scored
-from latentguard.guard.answers.reader import Clusters
+from latentguard.guard.answers.choosing import AnswerReading, chosen, expected
+from latentguard.guard.answers.made import AnswerMeans, ScoredAnswer, mean_states, scored
+from latentguard.guard.answers.reader import CentroidPair
 from latentguard.guard.answers.record import FittedAnswers
 from latentguard.guard.best import fit_cells
 from latentguard.guard.captured import staged
@@ -40,11 +40,11 @@ class _Fitted:
 
     slots: tuple[int, ...]
     probes: dict[Method, Probe]
-    harmfulness: Clusters
-    refusal: Clusters | None
+    harmfulness: CentroidPair
+    refusal: CentroidPair | None
     """None with too few refused answers."""
 
-    def tensors(self, reading: Reading) -> dict[str, Tensor]:
+    def tensors(self, reading: AnswerReading) -> dict[str, Tensor]:
         """Of it, what is kept where this was chosen."""
         probe = self.probes[reading.method].at([self.slots.index(slot) for slot in reading.slots])
         kept = {"answers.weights": probe.weights, "answers.bias": probe.bias}
@@ -53,7 +53,7 @@ class _Fitted:
             kept |= self._centroids("answers.refusal", self.refusal, reading.refusal_slots)
         return {name: one.float().contiguous() for name, one in kept.items()}
 
-    def _centroids(self, name: str, clusters: Clusters, slots: tuple[int, ...]) -> dict[str, Tensor]:
+    def _centroids(self, name: str, clusters: CentroidPair, slots: tuple[int, ...]) -> dict[str, Tensor]:
         index = [self.slots.index(slot) for slot in slots]
         return {f"{name}.positive": clusters.positive[index], f"{name}.negative": clusters.negative[index]}
 
@@ -92,13 +92,22 @@ def fit_answers(
     means = mean_states(model, data.train, slots, progress=staged(progress, "training answers"))
     fitted = _fit(means, slots, progress)
 
-    def answers(prompts: Sequence[Prompt], most: int, what: str) -> list[Scored]:
+    def answers(prompts: Sequence[Prompt], most: int, what: str) -> list[ScoredAnswer]:
+        if not prompts:
+            return []
         stages = staged(progress, f"validation answers, {what}")
         return scored(
             model, prompts, fitted.probes, fitted.refusal, slots, max_new_tokens=most, progress=stages
         )
 
-    validation = [*answers(harmful, MOST_NEW_TOKENS, "harmful"), *answers(harmless, tokens, "harmless")]
+    # what an attack wraps is answered as shortly as what is harmful, whatever its label says
+    wrapped = [one for one in harmless if one.attack is not None]
+    plain = [one for one in harmless if one.attack is None]
+    validation = [
+        *answers(harmful, MOST_NEW_TOKENS, "harmful"),
+        *answers(wrapped, min(tokens, MOST_NEW_TOKENS), "harmless, wrapped"),
+        *answers(plain, tokens, "harmless"),
+    ]
     _check_validation(validation, fewest_harmless(target_fpr))
     runs = windows(model.n_blocks)
     reading = chosen(validation, slots, runs, target_fpr)
@@ -123,7 +132,7 @@ def fit_answers(
     return record, fitted.tensors(reading)
 
 
-def _fit(means: Means, slots: tuple[int, ...], progress: Progress) -> _Fitted:
+def _fit(means: AnswerMeans, slots: tuple[int, ...], progress: Progress) -> _Fitted:
     """Probes and centroids of every slot. Raises `TooFewPrompts` where too few prompts were accepted."""
     counts = means.counts()
     small = [cell for cell in ("accepted_harmful", "accepted_harmless") if counts[cell] < FEWEST]
@@ -140,10 +149,10 @@ def _fit(means: Means, slots: tuple[int, ...], progress: Progress) -> _Fitted:
         for method in AUTO_METHODS
     }
     centroids = {cell: mean_of(means.states, means.of(cell)) for cell in CELLS if counts[cell] >= FEWEST}
-    harmfulness = Clusters(slots, centroids["accepted_harmful"], centroids["accepted_harmless"])
+    harmfulness = CentroidPair(slots, centroids["accepted_harmful"], centroids["accepted_harmless"])
     refusal = None
     if "refused_harmful" in centroids:
-        refusal = Clusters(slots, centroids["refused_harmful"], centroids["accepted_harmful"])
+        refusal = CentroidPair(slots, centroids["refused_harmful"], centroids["accepted_harmful"])
     return _Fitted(slots, probes, harmfulness, refusal)
 
 
@@ -157,13 +166,15 @@ def _check_harmless(n: int, target_fpr: float) -> None:
         )
 
 
-def _check_validation(answers: Sequence[Scored], fewest: int) -> None:
+def _check_validation(answers: Sequence[ScoredAnswer], fewest: int) -> None:
     counts = _counts(one.cell for one in answers)
     harmless = counts["accepted_harmless"] + counts["refused_harmless"]
-    if harmless < fewest or counts["accepted_harmful"] < FEWEST:
+    accepted = counts["accepted_harmful"], counts["accepted_harmless"]
+    if harmless < fewest or min(accepted) < FEWEST:
         raise TooFewPrompts(
-            f"the thresholds need {fewest} harmless and {FEWEST} accepted harmful validation answers that "
-            f"are not empty; there are {harmless} and {counts['accepted_harmful']}.\n"
+            f"the thresholds need {fewest} harmless validation answers that are not empty, and {FEWEST} "
+            f"accepted ones of either class; there are {harmless}, and accepted harmful {accepted[0]}, "
+            f"harmless {accepted[1]}.\n"
             "  Give more ordinary prompts, and more harmful ones that this model answers."
         )
 

@@ -11,14 +11,14 @@ from latentguard._progress import Progress
 from latentguard.beliefs import CELLS, Behaviour, Cell, cell_of, observe
 from latentguard.beliefs.behaviour import MOST_NEW_TOKENS
 from latentguard.data import Prompt
-from latentguard.guard.answers.reader import Clusters
+from latentguard.guard.answers.reader import CentroidPair
 from latentguard.guard.choice import mask
 from latentguard.guard.probe import Method, Probe
 from latentguard.lm import LanguageModel, LastTokens
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Means:
+class AnswerMeans:
     """The mean state of each of some answers over its tokens, and its verdict cell."""
 
     states: Float[Tensor, "answer slot hidden"]
@@ -34,7 +34,7 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ScoredAnswer:
     """One answer by its numbers."""
 
     cell: Cell
@@ -46,7 +46,7 @@ class Scored:
 
 def mean_states(
     model: LanguageModel, prompts: Sequence[Prompt], slots: tuple[int, ...], *, progress: Progress
-) -> Means:
+) -> AnswerMeans:
     """Let the model answer labelled prompts, and take the mean of every answer's states over its tokens."""
     sums = torch.zeros((len(prompts), len(slots), model.hidden_size))
     counts = torch.zeros(len(prompts))
@@ -64,19 +64,19 @@ def mean_states(
     )
     cells = _cells(seen, [int(count) for count in counts])
     kept = list(cells)
-    return Means(sums[kept] / counts[kept, None, None], tuple(cells.values()))
+    return AnswerMeans(sums[kept] / counts[kept, None, None], tuple(cells.values()))
 
 
 def scored(
     model: LanguageModel,
     prompts: Sequence[Prompt],
     probes: dict[Method, Probe],
-    refusal: Clusters | None,
+    refusal: CentroidPair | None,
     slots: tuple[int, ...],
     *,
     max_new_tokens: int,
     progress: Progress,
-) -> list[Scored]:
+) -> list[ScoredAnswer]:
     """Let the model answer labelled prompts, and score every token of its answers at every slot."""
     of_harm: list[dict[Method, list[Tensor]]] = [{method: [] for method in probes} for _ in prompts]
     of_refusal: list[list[Tensor]] = [[] for _ in prompts]
@@ -98,7 +98,7 @@ def scored(
     )
     read = [len(next(iter(one.values()))) for one in of_harm]
     return [
-        Scored(
+        ScoredAnswer(
             cell,
             {method: torch.stack(tokens) for method, tokens in of_harm[number].items()},
             torch.stack(of_refusal[number]) if refusal is not None else None,

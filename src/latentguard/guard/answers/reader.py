@@ -27,7 +27,7 @@ class TokenBeliefs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Clusters:
+class CentroidPair:
     """Two centroids over some slots."""
 
     slots: tuple[int, ...]
@@ -50,8 +50,8 @@ class Clusters:
 class AnswerReader:
     """Reads the tokens of answers for one guard. Made by `Guard.answers`."""
 
-    harmfulness: Clusters
-    refusal: Clusters | None
+    harmfulness: CentroidPair
+    refusal: CentroidPair | None
     probe: Probe | None = None
     """Of the score, at the slots of the harmfulness belief."""
     fitted: FittedAnswers | None = None
@@ -102,5 +102,5 @@ def reader_of(
     return AnswerReader(_named(tensors, "answers.harmfulness", fitted.slots), refusal, probe, fitted)
 
 
-def _named(tensors: dict[str, Tensor], name: str, slots: tuple[int, ...]) -> Clusters:
-    return Clusters(slots, tensors[f"{name}.positive"], tensors[f"{name}.negative"])
+def _named(tensors: dict[str, Tensor], name: str, slots: tuple[int, ...]) -> CentroidPair:
+    return CentroidPair(slots, tensors[f"{name}.positive"], tensors[f"{name}.negative"])

@@ -80,6 +80,12 @@ def _facts(manifest: Manifest) -> dict[str, Prose]:
         facts["false flags"] = (
             f"{manifest.cut_on.false_flags} of more prompts like those, measured on halves (95 % interval)"
         )
+    if manifest.answers is not None:
+        read = manifest.answers
+        facts["answers"] = (
+            f"cut where they are over a threshold: {read.false_cuts} of harmless ones (at most {read.tokens} "
+            f"tokens, the likeliest each), {read.caught} of accepted harmful ones, measured on halves"
+        )
     facts["kinds of harm"] = (
         ", ".join(f"{code(one.name)} ({one.validation_auroc:.2f})" for one in manifest.categories)
         or "not told apart"

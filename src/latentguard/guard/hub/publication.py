@@ -75,6 +75,8 @@ def publication(
     if with_refusal:
         if manifest.refusal is not None or AT in manifest.fitted.positions:
             holds.append("the refusal part (how the model's refusals can be suppressed)")
+        if manifest.answers is not None:
+            holds.append("how the model's answers are read, and when one is cut")
     else:
         if manifest.refusal is not None or manifest.behaviour:
             left_out.append("the refusal part: centroids, threshold, and how often the model refused")

@@ -268,14 +268,16 @@ def _try_shared(
     tolerance: float,
     refusals: dict[str, str],
 ) -> list[Check]:
-    """Whether a shared beginning may run once; where it may not, every prompt runs whole."""
-    says = "a state is the same where a shared beginning ran once"
+    """Whether a shared beginning may run once, and a cache hold padding; where they may not, every prompt
+    runs whole, and replies of one length are made together."""
+    says = "a state is the same where a shared beginning ran once, and behind padding in the cache"
     try:
         shared = [
             captured(blocks, prompts, device, share=True),
             captured(blocks, [*prompts[:2], *prompts[:2]], device, share=True)[:2],
         ]
         error = max(worst(shared[0], alone), worst(shared[1], alone[:2]))
+        error = max(error, _behind_padding(blocks, prompts, device))
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as reason:
         refusals["prefix sharing"] = f"the model's cache cannot be forked ({type(reason).__name__})"
         return []
@@ -283,6 +285,23 @@ def _try_shared(
     if not check.passed:
         refusals["prefix sharing"] = f"{says}: error {error:.2e} > {tolerance:.0e}"
     return [check]
+
+
+def _behind_padding(blocks: Blocks, prompts: Sequence[Rendered], device: torch.device) -> float:
+    """How far the state of a token that follows a short prompt is off, where a longer one rides beside it.
+
+    A model whose attention counts distances along its cache counts the padding between the two.
+    """
+    short, long = (pick(prompts, key=lambda one: len(one.ids)) for pick in (min, max))
+    follows, rows = (short.ids[0],), [Row(0, 2, short), Row(1, 2, long)]
+    segment = beginning(blocks, 2, device, cached=True)
+    run(blocks, segment, [short.ids, long.ids], [0, 0], rows)
+    starts = [len(short.ids), len(long.ids)]
+    beside = run(blocks, segment, [follows, follows], starts, rows)[0, 0]
+    whole = run(
+        blocks, beginning(blocks, 1, device, cached=False), [short.ids + follows], [0], [Row(0, 1, short)]
+    )[0, -1]
+    return gap(beside[None], whole[None])
 
 
 def _try_heads(

@@ -37,7 +37,7 @@ def generate(
     is asked before the first token of a batch is chosen; what it flags ends there, unless `answers_flagged`.
     `of_replies`: what to read of every reply token but the last, which is never run; needs the cache.
     """
-    replies = [Reply() for _ in prefill.prompts]
+    replies = {number: Reply() for number in prefill.prompts}
     draws = [sampling.draws(row) for row in range(len(replies))]
     verdicts = {} if watch is None else watch.verdicts
     done = 0
@@ -55,7 +55,7 @@ def generate(
                         replies[row].take(sampling.choose(scores, draws[row]), ending)
             done += len(rows)
             progress("generating", done, len(replies))
-    return [reply.done(ending, verdicts.get(row)) for row, reply in enumerate(replies)]
+    return [reply.done(ending, verdicts.get(row)) for row, reply in replies.items()]
 
 
 def next_token_logits(

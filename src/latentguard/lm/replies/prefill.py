@@ -1,6 +1,6 @@
 """Prompts that are about to be continued: the beginning they share runs once, the rest batch by batch."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import groupby
@@ -44,7 +44,9 @@ class Prefill:
         before: int | None = None,
         held: Held | None = None,
     ) -> None:
-        self.blocks, self.prompts, self.device, self.level = blocks, prompts, device, level
+        self.blocks, self.device, self.level = blocks, device, level
+        self.prompts = dict(enumerate(prompts))
+        """By number."""
         shares = share and not any_changing()
         self._beginning = shared_beginning([one.ids for one in prompts])[:before] if shares else ()
         self._root: Segment | None = None
@@ -55,7 +57,7 @@ class Prefill:
 
     def batches(self, budget: int) -> Iterator[list[int]]:
         """Prompt numbers, sorted by length, in batches of at most `budget` padded tokens and 64 rows."""
-        own = plan([prompt.ids[self.shared :] for prompt in self.prompts], share=False)
+        own = plan([prompt.ids[self.shared :] for prompt in self.prompts.values()], share=False)
         for batch in batches(own, budget, a_run=_DEAR):
             rows = [family.rows[0] for family in batch]
             for alike in self._alike(rows):
@@ -90,7 +92,7 @@ class Prefill:
         return [Row(number, len(self.prompts), self.prompts[number]) for number in numbers]
 
     def logits(
-        self, segment: Segment, rows: Sequence[int], replies: Sequence[Reply] | None = None
+        self, segment: Segment, rows: Sequence[int], replies: Mapping[int, Reply] | None = None
     ) -> Float[Tensor, "row vocab"]:
         """Run each prompt on to the end of what it has (its last reply token alone, where the cache has the
         rest) and read the next token's logits, float32."""
@@ -117,12 +119,12 @@ class Batch:
         self,
         prefill: Prefill,
         rows: Sequence[int],
-        replies: Sequence[Reply],
+        replies: Mapping[int, Reply],
         *,
         use_cache: bool = True,
         readings: Sequence[Reading] = (),
     ) -> None:
-        self.prefill, self.replies, self.use_cache = prefill, replies, use_cache
+        self.prefill, self.replies, self.use_cache = prefill, dict(replies), use_cache
         self.live = list(rows)
         """Rows that are still running."""
         self._readings = readings
@@ -147,6 +149,30 @@ class Batch:
         with self.prefill.read_by(readings, self.live):
             return self.prefill.logits(self._segment, self.live, self.replies)
 
+    @property
+    def joins(self) -> bool:
+        """Whether other rows can come in: it has begun, and its cache may hold padding for ever."""
+        return (
+            self._segment is not None
+            and self._segment.joins
+            and self.use_cache
+            and not self.prefill.level
+            and self.prefill.blocks.attention_reach is None
+        )
+
+    def join(self, other: "Batch", first: int) -> None:
+        """Go on with the rows of another batch, too, whose row 0 is number `first` here; both `joins`."""
+        assert self._segment is not None
+        assert other._segment is not None
+        self._segment = self._segment.joined(other._segment)
+        self.prefill.prompts |= {first + row: one for row, one in other.prefill.prompts.items()}
+        self.replies |= {first + row: one for row, one in other.replies.items()}
+        self.live += [first + row for row in other.live]
+
+    def forget(self, row: int) -> None:
+        """Let a row that has left be known no more: others may come in for ever."""
+        del self.prefill.prompts[row], self.replies[row]
+
     def _running(self, row: int) -> bool:
         return self.replies[row].finish is None
 
@@ -157,3 +183,5 @@ class Batch:
         self.live = [self.live[number] for number in kept]
         if self._segment is not None and self.use_cache and kept:
             self._segment = self._segment.spread(kept)
+            if self.joins:
+                self._segment = self._segment.trimmed()

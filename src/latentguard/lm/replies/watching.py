@@ -91,18 +91,20 @@ class LastTokens:
 
     slots: tuple[int, ...]
     take: TakeTokens
+    checked: bool = True
+    """A state that is not finite raises `NonFiniteState`; False: it is handed on, for one reply to end by."""
     running: Callable[[int], bool] = lambda row: True
     """Whether a row's reply is still in the making: some stay in their batch after it has ended."""
 
     @contextmanager
     def of(self, blocks: Blocks, rows: Sequence[int], _: int) -> Generator[None]:
-        """Inside the block each of `rows` runs one token. Raises `NonFiniteState` after it."""
+        """Inside the block each of `rows` runs one token. May raise `NonFiniteState` after it."""
         reader = Reader(slot_taps(blocks, self.slots), exits=False)
         picks = [(number, 0, row) for number, row in enumerate(rows) if self.running(row)]
         read: list[tuple[int, Tensor]] = []
         with reader.hooked(), reader.picking(picks):
             yield
-        reader.deliver(lambda tap, _, states: read.append((tap, states)), 1)
+        reader.deliver(lambda tap, _, states: read.append((tap, states)), 1, checked=self.checked)
         if picks:
             by_slot = [states for _, states in sorted(read, key=lambda one: one[0])]
             self.take([row for _, _, row in picks], torch.stack(by_slot, dim=1))

@@ -73,7 +73,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PromptJudged:
     """What the guard said of the prompt, told before the first piece."""
 
     judged: Judged
@@ -81,8 +81,8 @@ class Answer:
 
 @dataclass(slots=True, eq=False)
 class Chat:
-    """One answer in the making. `events` brings an `Answer`, then pieces until one has a `finish`; or an
-    exception that ended it."""
+    """One answer in the making. `events` brings a `PromptJudged`, then pieces until one has a `finish`; or
+    an exception that ended it."""
 
     prompt: Rendered
     tokens: int
@@ -97,10 +97,10 @@ class Chat:
     """Whether somebody wants to see the beliefs at its tokens."""
     loop: asyncio.AbstractEventLoop
     arrived: float = field(default_factory=monotonic)
-    events: "asyncio.Queue[Answer | Piece | BaseException]" = field(default_factory=asyncio.Queue)
+    events: "asyncio.Queue[PromptJudged | Piece | BaseException]" = field(default_factory=asyncio.Queue)
     cancelled: bool = False
     """Set on the event loop when nobody listens any more; the worker ends the answer before its next step."""
 
-    def tell(self, event: Answer | Piece | BaseException) -> None:
+    def tell(self, event: PromptJudged | Piece | BaseException) -> None:
         """Called by the worker."""
         self.loop.call_soon_threadsafe(self.events.put_nowait, event)

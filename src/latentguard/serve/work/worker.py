@@ -2,15 +2,15 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from latentguard.lm import Rendered
 from latentguard.serve.judged import Judged
 from latentguard.serve.work.queue import Full, Queue
-from latentguard.serve.work.tickets import Answer, Chat, Checks, Piece
+from latentguard.serve.work.tickets import Chat, Checks, Piece, PromptJudged
 
 
 class Answers(Protocol):
@@ -30,8 +30,16 @@ class Answers(Protocol):
         """End one now."""
         ...
 
-    def step(self) -> Sequence[tuple[int, Piece]]:
-        """A token for each: (its number, what is added to it)."""
+    def step(self) -> Sequence[tuple[int, Piece | Exception]]:
+        """A token for each: (its number, what is added to it, or what broke it)."""
+        ...
+
+    def join(self, other: Any) -> int | None:
+        """Take over others, under numbers from the one returned on; None where that cannot be."""
+        ...
+
+    def forget(self, number: int) -> None:
+        """One is over."""
         ...
 
 
@@ -69,13 +77,25 @@ class Observer(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Talk:
-    """Chats that are answered in one batch."""
+    """Chats that are answered in one batch, by their numbers in `answers`."""
 
-    chats: Sequence[Chat]
+    chats: dict[int, Chat]
     answers: Answers
-    told: set[int] = field(default_factory=set[int])
     begun: bool = False
     """A step has been made."""
+
+    def join(self, other: "_Talk") -> bool:
+        """Go on with another's chats, too, in the same batch; False where that cannot be."""
+        first = self.answers.join(other.answers)
+        if first is None:
+            return False
+        self.chats |= {first + number: one for number, one in other.chats.items()}
+        return True
+
+    def forget(self, number: int) -> None:
+        """One chat is over."""
+        del self.chats[number]
+        self.answers.forget(number)
 
 
 class Worker:
@@ -133,14 +153,22 @@ class Worker:
         with self._changed:
             self._queue.require(tokens)
 
+    def require_place(self) -> None:
+        """Raises `Full` where as many chats are answered as may be: before one more is rendered."""
+        with self._changed:
+            self._require_place()
+
     def chat(self, chat: Chat) -> None:
         """Let a chat in. Raises `Full` where as many are answered as may be."""
         with self._changed:
-            running = sum(not one.cancelled for talk in self._talks for one in talk.chats)
-            if running + len(self._chats) >= self._most_chats:
-                raise Full(max(self._queue.wait(), 1.0))
+            self._require_place()
             self._chats.append(chat)
             self._changed.notify()
+
+    def _require_place(self) -> None:
+        running = sum(not one.cancelled for talk in self._talks for one in list(talk.chats.values()))
+        if running + len(self._chats) >= self._most_chats:
+            raise Full(max(self._queue.wait(), 1.0))
 
     def between_batches(self, change: Callable[[], None]) -> None:
         """Run `change` in the worker's thread when no batch is running: to replace a guard, say."""
@@ -169,6 +197,7 @@ class Worker:
             for change in changes:
                 self._survive(change)
             self._survive(self._batch)
+            self._survive(self._join)
             self._survive(self._begin)
             for talk in list(self._talks):
                 self._survive(partial(self._step, talk))
@@ -225,6 +254,15 @@ class Worker:
             except Exception as own:
                 checks.fail(own)
 
+    def _join(self) -> None:
+        """Answers that have begun go on in one batch, where their caches can be put side by side: a token of
+        all of them costs little more than a token of one."""
+        joined: list[_Talk] = []
+        for talk in self._talks:
+            if not (talk.begun and any(one.begun and one.join(talk) for one in joined)):
+                joined.append(talk)
+        self._talks = joined
+
     def _begin(self) -> None:
         """Begin what waits to be answered: all in one batch, or each alone where that cannot be."""
         with self._changed:
@@ -247,7 +285,7 @@ class Worker:
     def _talk(self, chats: Sequence[Chat]) -> None:
         """Begin to answer these together, or each alone where that cannot be."""
         try:
-            self._talks.append(_Talk(chats, self._runs.begin(chats)))
+            self._talks.append(_Talk(dict(enumerate(chats)), self._runs.begin(chats)))
         except Exception as error:
             if len(chats) == 1:
                 chats[0].tell(error)
@@ -258,32 +296,34 @@ class Worker:
     def _part(self, talk: _Talk, error: Exception) -> None:
         """A step of `talk` broke: its chats fail; where nothing was said yet, each is begun again alone, so
         that only the one that breaks fails."""
-        for number in range(len(talk.chats)):
+        for number in talk.chats:
             talk.answers.end(number)
         if talk.begun or len(talk.chats) == 1:
-            for one in talk.chats:
+            for one in talk.chats.values():
                 one.tell(error)
             return
-        for one in talk.chats:
+        for one in talk.chats.values():
             if not one.cancelled:
                 self._talk([one])
 
     def _step(self, talk: _Talk) -> None:
         """A token for every chat of `talk` that somebody listens to."""
-        for number, one in enumerate(talk.chats):
-            if one.cancelled:
-                talk.answers.end(number)
+        for number in [number for number, one in talk.chats.items() if one.cancelled]:
+            talk.answers.end(number)
+            talk.forget(number)
         begun = monotonic()
         try:
             told = talk.answers.step()
         except Exception as error:
             self._part(talk, error)
             return
+        if not talk.begun:
+            for number, judged in talk.answers.verdicts.items():
+                if number in talk.chats:
+                    talk.chats[number].tell(PromptJudged(judged))
         talk.begun = True
-        for number, verdict in talk.answers.verdicts.items():
-            if number not in talk.told:
-                talk.told.add(number)
-                talk.chats[number].tell(Answer(verdict))
         for number, piece in told:
             talk.chats[number].tell(piece)
+            if isinstance(piece, Exception) or piece.finish is not None:
+                talk.forget(number)
         self._observer.token(monotonic() - begun)

@@ -14,7 +14,7 @@ from latentguard.serve.judged import Judged
 from latentguard.serve.policy import Decided
 from latentguard.serve.routes.moderations import read
 from latentguard.serve.state import State
-from latentguard.serve.work import Answer, Chat, Piece
+from latentguard.serve.work import Chat, Piece, PromptJudged
 
 
 class ChatMessage(BaseModel):
@@ -130,7 +130,7 @@ class Completion:
 _FINISH_REASONS = {"stop": "stop", "length": "length", "blocked": "content_filter", "cut": "content_filter"}
 
 
-async def next_event(chat: Chat) -> Answer | Piece:
+async def next_event(chat: Chat) -> PromptJudged | Piece:
     """What the worker says next. Raises what broke the answer."""
     event = await chat.events.get()
     if isinstance(event, BaseException):

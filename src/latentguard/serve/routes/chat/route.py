@@ -23,7 +23,7 @@ from latentguard.serve.routes.chat.answer import ChatResponse, Completion, next_
 from latentguard.serve.routes.chat.request import ChatRequest
 from latentguard.serve.routes.moderations import known
 from latentguard.serve.state import State, state_of
-from latentguard.serve.work import Answer, Chat, Full
+from latentguard.serve.work import Chat, Full, PromptJudged
 
 router = APIRouter()
 _EVENT = {"type": "object", "required": ["data"], "properties": {"data": {"type": "string"}}}
@@ -51,6 +51,10 @@ async def chat_completions(
     policy = decided(state.settings, engine.guard, caller, asked.guard)
     _check_bias(engine, asked)
     messages = asked.conversation()
+    try:
+        worker.require_place()
+    except Full as full:
+        raise too_many(full.after) from None
     (prompt,) = await rendered_all(state, engine, [messages], "messages")
     if state.settings.log_prompts:
         state.log("chat", caller=caller.name, messages=messages)
@@ -77,7 +81,7 @@ async def chat_completions(
     try:
         async with asyncio.timeout(state.settings.request_timeout_s):
             first = await unless_gone(request, next_event(chat))
-        if not isinstance(first, Answer):
+        if not isinstance(first, PromptJudged):
             raise RuntimeError("an answer began before its prompt was judged")
         judged = first.judged
         state.metrics.verdict(judged.verdict)
