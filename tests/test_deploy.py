@@ -110,9 +110,7 @@ def test_the_environment_of_the_server_is_valid_and_its_keys_open(monkeypatch: p
     ]
     assert not any(one.scopes for one in settings.keys)
     mounted = [one for one in read("compose.yaml")["services"]["server"]["volumes"] if isinstance(one, dict)]
-    assert [one["target"] for one in mounted] == [
-        str(settings.guard.parent)
-    ]
+    assert [one["target"] for one in mounted] == [str(settings.guard.parent)]
     volumes = {image_environment()[f"{ENVIRONMENT}GUARD"], "/cache"}
     assert volumes == set(json.loads(instructions("VOLUME")[0]))
 

@@ -34,6 +34,7 @@ class Running:
 
     address: str
     process: psutil.Process
+    log: Path
 
     def ask(self, body: object, path: str = "/v1/moderations") -> dict[str, object]:
         """What it answers."""
@@ -47,7 +48,8 @@ class Running:
 
     def metric(self, name: str) -> float:
         """One figure of /metrics."""
-        with urllib.request.urlopen(f"{self.address}/metrics") as answer:
+        key = {"Authorization": f"Bearer {KEY}"}
+        with urllib.request.urlopen(urllib.request.Request(f"{self.address}/metrics", headers=key)) as answer:
             found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
         return 0.0 if found is None else float(found[1])
 
@@ -69,7 +71,7 @@ def served(guard: Path, model: str | None = None, **settings: object) -> Generat
         try:
             assert process.stdout is not None
             address = process.stdout.readline().split()[2].rstrip(";")
-            one = Running(address, psutil.Process(process.pid))
+            one = Running(address, psutil.Process(process.pid), Path(log.name))
             begun = time.monotonic()
             while not _ready(address):
                 time.sleep(0.1)

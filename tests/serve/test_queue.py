@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from latentguard.serve.work import Checks, Full, Queue
+from latentguard.serve.rendering import Rendering
+from latentguard.serve.work import Checks, Full, Queue, Worker
 
 LOOP = asyncio.new_event_loop()
 
@@ -120,3 +121,31 @@ def test_what_nobody_waits_for_is_not_run() -> None:
     gone.done.cancel()
     assert [checks for checks, _ in queue.take(100)] == [here]
     assert queue.tokens == 0
+
+
+def test_room_is_kept_for_what_is_being_rendered() -> None:
+    """Two that would fit alone, and not together: the second is told so before it is rendered."""
+    worker = Worker(
+        None,  # type: ignore[arg-type]
+        batch_tokens=100,
+        small_batch_tokens=100,
+        queued_tokens=100,
+        wait=0,
+        most_chats=1,
+        observer=None,  # type: ignore[arg-type]
+    )
+    with worker.room(40), worker.room(40), pytest.raises(Full), worker.room(40):
+        pass
+    with worker.room(1000), worker.room(50):  # one of any size, beside which there is room for smaller ones
+        pass
+    with worker.room(100):  # and all of it is given back
+        pass
+
+
+def test_what_is_known_of_the_length_of_prompts_follows_them() -> None:
+    rendering = Rendering()
+    for _ in range(200):
+        rendering.learn(1000, 500)
+    assert rendering.tokens(100, 1) == pytest.approx(50, abs=1)
+    assert rendering.tokens(0, 3) == 3
+    rendering.learn(0, 10)  # a prompt without a character

@@ -20,7 +20,7 @@ from latentguard.serve.routes import chat, checks, elsewhere, moderations, statu
 from latentguard.serve.state import State
 from latentguard.serve.work import Worker
 
-BATCHES = 4
+BATCHES = 8
 """Batches of the model's own size that are taken together: it sorts more prompts by length."""
 
 

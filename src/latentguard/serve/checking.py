@@ -20,8 +20,6 @@ RENDERED_AT_ONCE = 32
 """Prompts that are rendered before the event loop has its turn."""
 CHARACTERS_A_TOKEN = 16
 """More of a text than this for every token that may be read is refused before it is tokenised."""
-LONG_TOKEN = 8
-"""Characters of which a prompt has a token at least, nearly always: enough to refuse it unread when full."""
 Result = TypeVar("Result")
 
 
@@ -45,16 +43,15 @@ async def check(
             param=param,
         )
     engine, worker = state.running()
+    characters = sum(map(_characters, conversations))
     try:
-        worker.require_room(sum(map(_characters, conversations)) // LONG_TOKEN)
-    except Full as full:
-        raise too_many(full.after) from None
-    rendered = await rendered_all(state, engine, conversations, param)
-    proved = [one for one in rendered if isinstance(one, Rendered)]
-    if not proved:
-        return [one for one in rendered if isinstance(one, Unproved)]
-    checks = Checks(proved, [engine.cost(one) for one in proved], asyncio.get_running_loop())
-    try:
+        with worker.room(state.rendering.tokens(characters, len(conversations))):
+            rendered = await rendered_all(state, engine, conversations, param)
+        proved = [one for one in rendered if isinstance(one, Rendered)]
+        if not proved:
+            return [one for one in rendered if isinstance(one, Unproved)]
+        checks = Checks(proved, [engine.cost(one) for one in proved], asyncio.get_running_loop())
+        state.rendering.learn(characters, sum(checks.tokens))
         worker.check(checks)
     except Full as full:
         raise too_many(full.after) from None
@@ -92,7 +89,9 @@ async def rendered_all(
     found: list[Rendered | Unproved] = []
     for first in range(0, len(conversations), RENDERED_AT_ONCE):
         part = conversations[first : first + RENDERED_AT_ONCE]
-        found += await asyncio.to_thread(_rendered, state, engine, part, first, param)
+        found += await asyncio.get_running_loop().run_in_executor(
+            state.rendering.thread, _rendered, state, engine, part, first, param
+        )
     return found
 
 

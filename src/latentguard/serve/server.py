@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import uvicorn
@@ -16,6 +17,10 @@ from latentguard.serve.standard_error import unblocked
 from latentguard.serve.state import State
 
 TICK = 0.05
+SWITCH = 0.0005
+"""Seconds after which a thread that runs Python lets another have its turn: the model's thread and the event
+loop wait for each other. With the interpreter's own 5 ms the organism judged 315 prompts a second under four
+times its load, with this 357 and 369."""
 
 
 class Server(uvicorn.Server):
@@ -63,6 +68,16 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
+@contextmanager
+def _taking_turns_quickly() -> Generator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 def serve(state: State, load: Callable[[State], Engine], announced: Callable[[str], None]) -> None:
     """Serve until a signal ends it. Raises what broke while the model was loaded."""
     settings = state.settings
@@ -79,7 +94,7 @@ def serve(state: State, load: Callable[[State], Engine], announced: Callable[[st
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=max(1, round(settings.write_timeout_s)),
     )
-    with unblocked(state.log.lose), state.log.hearing():
+    with unblocked(state.log.lose), state.log.hearing(), _taking_turns_quickly():
         Server(config, state, announced).run()
     if state.failure is not None:
         raise state.failure

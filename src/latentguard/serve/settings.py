@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         description="Milliseconds that a batch which is not full waits for more, when others are about.",
     )
     queued_batches: float = Field(
-        1.0, gt=0, description="Batches that may wait; beyond them a request gets 429 at once."
+        0.75, gt=0, description="Batches that may wait; beyond them a request gets 429 at once."
     )
     max_prompts: int = Field(512, ge=1, description="Prompts in one request.")
     max_messages: int = Field(256, ge=1, description="Messages of one conversation.")

@@ -10,6 +10,7 @@ from latentguard.serve.engine import Engine
 from latentguard.serve.errors import unavailable
 from latentguard.serve.log import Log
 from latentguard.serve.metrics import Metrics
+from latentguard.serve.rendering import Rendering
 from latentguard.serve.settings import Settings
 from latentguard.serve.work import Worker
 
@@ -26,6 +27,7 @@ class State:
     phase: Phase = "starting"
     engine: Engine | None = None
     worker: Worker | None = None
+    rendering: Rendering = field(default_factory=Rendering)
     requests: int = 0
     """Requests under /v1 that are being served."""
     failure: BaseException | None = None

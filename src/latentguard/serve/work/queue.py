@@ -45,6 +45,8 @@ class Queue:
     def __init__(self, most: int) -> None:
         self.most = most
         self.tokens = 0
+        self.promised = 0
+        """Tokens of requests that are let in once they are rendered."""
         self._waiting: deque[_Waiting] = deque()
         self._rate = 0.0
         """Tokens a second that were run lately."""
@@ -63,9 +65,9 @@ class Queue:
         """Raises `Full` where a request of so many tokens would not be let in now."""
         self.forget()
         half = self.most // 2
-        room = self.most - sum(min(one.tokens, half) for one in self._waiting)
+        room = self.most - self.promised - sum(min(one.tokens, half) for one in self._waiting)
         large = cost > half and any(one.tokens > half for one in self._waiting)
-        if self._waiting and (large or min(cost, half) > room):
+        if (self._waiting or self.promised) and (large or min(cost, half) > room):
             raise Full(self.wait())
 
     def wait(self) -> float:

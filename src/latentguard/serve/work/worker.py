@@ -1,7 +1,8 @@
 """The one thread that runs the model: a batch of checks, a token of every answer, and again."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -148,10 +149,19 @@ class Worker:
             self._queue.add(checks)
             self._changed.notify()
 
-    def require_room(self, tokens: int) -> None:
-        """Raises `Full` where a request of so many tokens would not be let in now: before it is rendered."""
+    @contextmanager
+    def room(self, tokens: int) -> Generator[None]:
+        """Inside the block a request of about so many tokens is rendered, and its room is kept for it: what
+        would not be let in is not rendered. Raises `Full`."""
+        kept = min(tokens, self._queue.most // 2)
         with self._changed:
             self._queue.require(tokens)
+            self._queue.promised += kept
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._queue.promised -= kept
 
     def require_place(self) -> None:
         """Raises `Full` where as many chats are answered as may be: before one more is rendered."""
