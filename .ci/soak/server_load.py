@@ -231,6 +231,8 @@ def load(guard: Path, model: str | None, texts: list[str], concurrency: list[int
 
 def _guard_alone(folder: Path, model: str | None, bodies: list[list[str]]) -> None:
     loaded = latentguard.load(model or "organism")
+    if model is None:
+        torch.set_num_threads(1)  # as every command does for a model as small
     guard = latentguard.Guard.load(folder, loaded)
     texts = [text for body in bodies for text in body]
     guard.score(texts[:16])

@@ -131,7 +131,7 @@ def test_a_shared_beginning_that_goes_wrong_is_not_shared(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(DynamicCache, "batch_select_indices", forgetful)
     model = tiny("Llama")
-    assert "ran once: error" in model.proof.refusals["prefix sharing"]
+    assert "behind padding in the cache: error" in model.proof.refusals["prefix sharing"]
 
 
 def test_edits_that_reach_other_tokens_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
