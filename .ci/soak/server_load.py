@@ -25,6 +25,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from server import KEY, Running, organisms_guard, served
 
 import latentguard
