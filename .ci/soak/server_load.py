@@ -145,7 +145,7 @@ def beside(guard: Path, model: str | None, texts: list[str]) -> None:
         chat = {
             "model": "omni-moderation-latest",
             "messages": [
-                {"role": "user", "content": "Count from 1 to 1000, one number a line. Leave none out."}
+                {"role": "user", "content": "Write the numbers from one to five hundred in words."}
             ],
             "max_tokens": 512,
             "temperature": 0,
