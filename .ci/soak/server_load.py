@@ -144,9 +144,7 @@ def beside(guard: Path, model: str | None, texts: list[str]) -> None:
         idle = checks(lambda: next(count) >= 200)
         chat = {
             "model": "omni-moderation-latest",
-            "messages": [
-                {"role": "user", "content": "Write the numbers from one to five hundred in words."}
-            ],
+            "messages": [{"role": "user", "content": "Write the numbers from one to five hundred in words."}],
             "max_tokens": 512,
             "temperature": 0,
             "guard": {"policy": "allow"},
