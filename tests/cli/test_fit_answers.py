@@ -44,6 +44,7 @@ def test_a_guard_learns_to_read_answers_and_says_what_to_expect(
     assert 20 < harmless <= 12 + 20  # of validation prompts and of the ordinary ones; no answer may be empty
     assert written["tokens"] == 4
     assert (guard / "guard.json").read_text() == before
+    assert not (tmp_path / "new.unfinished").exists()
 
 
 def test_a_harmful_prompt_is_not_ordinary(latentguard, guard, tiny_folder, prompts, tmp_path):

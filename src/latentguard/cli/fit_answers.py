@@ -1,5 +1,6 @@
 """`latentguard fit-answers`: what a fitted guard makes of the model's own answers, and when one is cut."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ from latentguard.cli import _data_options, _guard_options, _options
 from latentguard.cli._folders import new_folder
 from latentguard.cli._numbers import estimated
 from latentguard.cli._output import Output, shown, speaking, table
+from latentguard.cli._work import work_folder
 from latentguard.cli.fit import WRITTEN, default_data, fitting_data
 
 if TYPE_CHECKING:
@@ -53,11 +55,13 @@ def fit_answers(
 
     The model answers prompts as a guard is fitted on, the package's own by default; each answer is judged,
     read and dropped. Harmful prompts that it answers are needed, and harmless ones enough for the target.
+    The same call goes on after a kill.
     """
     if not 0 < target_fpr < 1:
         raise typer.BadParameter("it lies between 0 and 1.", param_hint="--target-fpr")
     place = out or guard
-    with speaking(as_json=as_json) as output, new_folder(place, ours=WRITTEN) as folder:
+    with speaking(as_json=as_json) as output, ExitStack() as stack:
+        folder = stack.enter_context(new_folder(place, ours=WRITTEN))
         sources = _data_options.read_classes(
             harmful, harmless, output, prompt_column=prompt_column, label_column=label_column
         )
@@ -74,6 +78,7 @@ def fit_answers(
             target_fpr=target_fpr,
             max_new_tokens=max_new_tokens,
             seed=seed,
+            folder=stack.enter_context(work_folder(place, output)),
             progress=output.bars,
         )
         made.save(folder)

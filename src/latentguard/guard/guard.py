@@ -302,6 +302,7 @@ class Guard:
         target_fpr: float = 0.01,
         max_new_tokens: int = 256,
         seed: int = 0,
+        folder: Path | None = None,
         progress: Progress = silent,
     ) -> "Guard":
         """This guard, which from now on also reads the model's answers, and knows when to cut one.
@@ -310,9 +311,9 @@ class Guard:
         prompts with `max_new_tokens`; every answer is judged, read and dropped. `ordinary`: more harmless
         prompts for the thresholds alone. At most `target_fpr` of harmless answers is to be cut; what to
         expect of more of them, with an interval, stands in `manifest.answers`. An evaluation leaves these
-        prompts out from now on. Raises as `fit`, and
-        `TooFewPrompts` where the model answers too few harmful prompts, or harmless ones are too few for the
-        target.
+        prompts out from now on. In `folder` numbers of answers are kept as they
+        are read, so that the same call goes on after a kill. Raises as `fit`, and `TooFewPrompts` where the
+        model answers too few harmful prompts, or harmless ones are too few for the target.
         """
         if not 0 < target_fpr < 1 or max_new_tokens < 1:
             raise ValueError("target_fpr lies between 0 and 1, and max_new_tokens is 1 or more")
@@ -325,6 +326,7 @@ class Guard:
             target_fpr=target_fpr,
             tokens=max_new_tokens,
             seed=seed,
+            folder=folder,
             progress=progress,
         )
         kept = {name: one for name, one in self.tensors.items() if not name.startswith("answers.")}

@@ -1,15 +1,20 @@
 """Answers that a guard was taught to read: what is planted in the organism is caught, and nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
 
+from latentguard.beliefs import Behaviour, observe
 from latentguard.data import Prompt
 from latentguard.errors import ArtefactMismatch, TooFewPrompts
 from latentguard.guard import FittedAnswers, Guard
+from latentguard.guard.answers import kept, made
 from latentguard.guard.answers.manifest import with_answers
 from latentguard.guard.relatives import recognised_by, text_hash
 from latentguard.lm import LanguageModel, LastTokens
@@ -115,6 +120,45 @@ def test_prompts_are_judged_as_before_and_those_learned_from_are_known(plain: Gu
     assert not seen.isdisjoint(recognised_by(sample_prompts("persuasion", 40, seed=9)[0]))
 
 
+def test_work_that_was_killed_goes_on_and_no_prompt_is_answered_twice(
+    plain: Guard,
+    guard: Guard,
+    data: tuple[list[Prompt], list[Prompt]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered: list[Prompt] = []
+
+    def killed_later(model: LanguageModel, prompts: Sequence[Prompt], **settings: Any) -> Behaviour:
+        if answered and not killed:
+            killed.append(True)
+            raise KeyboardInterrupt
+        found = observe(model, prompts, **settings)
+        answered.extend(prompts)
+        return found
+
+    killed: list[bool] = []
+    monkeypatch.setattr(made, "observe", killed_later)
+    monkeypatch.setattr(kept, "AT_ONCE", 48)
+    fit = partial(plain.fit_answers, *data, target_fpr=0.05, max_new_tokens=80, folder=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    assert len(answered) == 48
+    found = fit()
+    once = guard.manifest.answers
+    assert found.manifest.answers is not None
+    assert once is not None
+    assert len(answered) == len({id(one) for one in answered}) >= once.false_cuts.n + once.caught.n
+    assert found.manifest.answers.train == once.train
+    assert found.manifest.answers.validation == once.validation
+    assert found.manifest.answers.high == pytest.approx(once.high, rel=1e-3)
+    before = len(answered)
+    assert fit().manifest == found.manifest
+    assert len(answered) == before
+    assert fit(seed=1).manifest.answers != found.manifest.answers
+    assert len(answered) > before
+
+
 def test_it_is_saved_and_read_again(guard: Guard, organism: LanguageModel, tmp_path: Path) -> None:
     guard.save(tmp_path / "guard")
     again = Guard.load(tmp_path / "guard", organism)
@@ -162,8 +206,6 @@ def test_a_guard_that_does_not_tell_what_it_was_fitted_on_goes_on_not_telling(pl
 
 
 def test_long_answers_are_asked_of_harmless_prompts_alone(plain: Guard) -> None:
-    from latentguard.beliefs import observe
-
     with pytest.raises(ValueError, match="between 1 and 64"):
         observe(plain.model, audit_data()[0][:1], max_new_tokens=65)
     assert observe(plain.model, audit_data()[1][:1], max_new_tokens=65).max_new_tokens == 65

@@ -8,6 +8,7 @@ is to be cut is an answer that was given.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor
@@ -79,9 +80,11 @@ def fit_answers(
     target_fpr: float,
     tokens: int,
     seed: int,
+    folder: Path | None,
     progress: Progress,
 ) -> tuple[FittedAnswers, dict[str, Tensor]]:
-    """The record and its tensors. `ordinary`: more harmless prompts for the thresholds.
+    """The record and its tensors. `ordinary`: more harmless prompts for the thresholds; `folder`: where what
+    was read of answers is kept, and found again.
 
     Raises `TooFewPrompts` where a cell that is needed has too few answers.
     """
@@ -89,7 +92,9 @@ def fit_answers(
     harmless = [*(one for one in data.validation if one.label == "harmless"), *ordinary]
     _check_harmless(len(harmless), target_fpr)
     slots = tuple(range(1, model.n_slots))
-    means = mean_states(model, data.train, slots, progress=staged(progress, "training answers"))
+    means = mean_states(
+        model, data.train, slots, folder=folder, progress=staged(progress, "training answers")
+    )
     fitted = _fit(means, slots, progress)
 
     def answers(prompts: Sequence[Prompt], most: int, what: str) -> list[ScoredAnswer]:
@@ -97,7 +102,14 @@ def fit_answers(
             return []
         stages = staged(progress, f"validation answers, {what}")
         return scored(
-            model, prompts, fitted.probes, fitted.refusal, slots, max_new_tokens=most, progress=stages
+            model,
+            prompts,
+            fitted.probes,
+            fitted.refusal,
+            slots,
+            max_new_tokens=most,
+            folder=folder,
+            progress=stages,
         )
 
     # what an attack wraps is answered as shortly as what is harmful, whatever its label says
