@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -32,6 +33,7 @@ class Recorded:
         return self._engine.judge(prompts)
 
     def begin(self, chats: Sequence[Chat]) -> Answering:
+        self._before("begin")
         answering = self._engine.begin(chats)
         step = answering.step
 
@@ -194,6 +196,27 @@ def test_a_client_that_leaves_frees_its_place(guard: Guard, harmless: list[str])
                 threading.Event().wait(0.02)
         else:
             raise AssertionError("the place was not freed")
+
+
+def test_a_chat_that_is_being_begun_has_its_place(guard: Guard, harmless: list[str]) -> None:
+    """It waits no more, and nothing of it is in the making yet."""
+    beginning, go_on = threading.Event(), threading.Event()
+
+    def before(what: str) -> None:
+        if what == "begin":
+            beginning.set()
+            go_on.wait(20)
+
+    with (
+        running(guard, engine=lambda own: Recorded(own, before), max_chats=1) as server,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        first = thread.submit(lambda: server.client().chat.completions.create(**ask(harmless[0])))
+        assert beginning.wait(20)
+        with pytest.raises(openai.RateLimitError):
+            server.client().chat.completions.create(**ask(harmless[1]))
+        go_on.set()
+        assert first.result(20).choices
 
 
 def test_what_breaks_a_batch_fails_its_own_request_alone(guard: Guard, harmless: list[str]) -> None:
