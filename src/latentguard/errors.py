@@ -3,6 +3,8 @@
 The command line prints them without a traceback and exits 2. Anything else is a bug and shows its traceback.
 """
 
+from typing import Final
+
 
 class LatentGuardError(Exception):
     """Base of every named error of this package."""
@@ -32,6 +34,14 @@ class PromptTooLong(LatentGuardError):
     """The rendered prompt has more tokens than the model's context."""
 
 
+class BadData(LatentGuardError):
+    """A file or dataset of prompts cannot be used: where, and why."""
+
+
+UNREADABLE: Final = (BadData, PositionNotProved, PromptTooLong, TemplateError)
+"""What is raised of a prompt that cannot be read: not of the model, nor of other prompts."""
+
+
 class EditMatchedNothing(LatentGuardError):
     """An edit's scope held no token of a whole run: what ran would have been the unedited model."""
 
@@ -46,10 +56,6 @@ class RunNotFollowed(LatentGuardError):
 
 class NonFiniteState(LatentGuardError):
     """A hidden state that was read is NaN or infinite."""
-
-
-class BadData(LatentGuardError):
-    """A file or dataset of prompts cannot be used: where, and why."""
 
 
 class TooFewPrompts(LatentGuardError):

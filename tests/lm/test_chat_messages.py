@@ -54,6 +54,19 @@ def test_what_is_no_conversation_is_bad_data(conversation, says: str):
         as_messages(conversation)
 
 
+def nested(depth: int) -> list[dict[str, object]]:
+    """A call whose arguments hold so many lists, one in the other."""
+    arguments: object = "Bonn"
+    for _ in range(depth):
+        arguments = [arguments]
+    return [calling({"town": arguments}), {"role": "user", "content": "Name a river"}]
+
+
+def test_what_is_nested_too_deeply_is_bad_data():
+    with pytest.raises(BadData, match="nested too deeply"):
+        as_messages(nested(100_000))
+
+
 def test_tool_calls_are_kept_as_templates_take_them():
     """OpenAI's clients write the arguments as text; templates write them out as an object."""
     (one,) = as_messages([calling('{"town": "Bonn"}')])

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from latentguard.errors import PositionNotProved
-from latentguard.lm.chat import ChatTemplate
+from latentguard.errors import BadData, PositionNotProved
+from latentguard.lm.chat import ChatTemplate, Message, Rendered, as_messages
 from tests.lm.templates import TOOLS, byte_level
 from tests.lm.transcripts import DOCUMENT, QUESTION, declaring, transcript
 
@@ -114,3 +114,18 @@ def test_two_calls_with_the_same_words_are_two_renderings(chat: ChatTemplate) ->
     one, other = chat.render(transcript(town="Bonn")), chat.render(transcript(town="Ulm"))
     assert '{"town": "Ulm"}' in other.text
     assert '{"town": "Bonn"}' in one.text
+
+
+def test_a_call_that_is_nested_too_deeply_is_bad_data_wherever_it_is_found(chat: ChatTemplate) -> None:
+    """Turns that were read where the stack was nearly empty may break the template where it is not."""
+
+    def rendered_under(frames: int, messages: tuple[Message, ...]) -> Rendered:
+        return rendered_under(frames - 1, messages) if frames else chat.render(messages)
+
+    arguments: object = "Bonn"
+    for _ in range(300):
+        arguments = [arguments]
+    messages = as_messages(transcript(town=arguments))
+    assert rendered_under(0, messages).text.count("[[[") == 100
+    with pytest.raises(BadData, match="nested too deeply"):
+        rendered_under(550, messages)

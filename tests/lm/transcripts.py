@@ -9,7 +9,7 @@ DOCUMENT = "Bonn lies on the Rhine. " * 40 + "It rains there today."
 
 
 def transcript(
-    *, result: str = DOCUMENT, town: str = "Bonn", said: str = "", call_id: str = "abcdef123"
+    *, result: str = DOCUMENT, town: object = "Bonn", said: str = "", call_id: str = "abcdef123"
 ) -> list[dict[str, Any]]:
     """Three messages; templates that want nine characters in a call's id (Mistral's) get them."""
     call = {"id": call_id, "type": "function", "function": {"name": "weather", "arguments": {"town": town}}}

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from latentguard.adapters.checked import Checked
 from latentguard.data import Prompt
-from latentguard.errors import BadData, PositionNotProved, PromptTooLong, TemplateError
+from latentguard.errors import UNREADABLE
 from latentguard.guard import Guard
 from latentguard.lm import Conversation
 
@@ -67,18 +67,19 @@ def _answer(guard: Guard, calls: Sequence[_Call]) -> None:
 
 
 def _read(guard: Guard, conversations: Sequence[Conversation]) -> list[Checked]:
-    reasons = [_why_not(guard, one) for one in conversations]
+    try:
+        return [Checked.of(one) for one in guard.score(conversations)] if conversations else []
+    except UNREADABLE:
+        reasons = [_why_not(guard, one) for one in conversations]
     judged = [one for one, why in zip(conversations, reasons, strict=True) if why is None]
     verdicts = iter(guard.score(judged) if judged else [])
     return [Checked.of(next(verdicts)) if why is None else Checked.not_judged(why) for why in reasons]
 
 
 def _why_not(guard: Guard, conversation: Conversation) -> str | None:
-    """Why this conversation cannot be judged, found before a batch that others ride in."""
+    """Why this conversation cannot be judged, where others of its batch may."""
     try:
         guard.model.render(Prompt.of(conversation).messages)
-    except (BadData, PositionNotProved, PromptTooLong, TemplateError) as error:
+    except UNREADABLE as error:
         return str(error)
-    except RecursionError:
-        return "this prompt is nested too deeply."
     return None

@@ -72,7 +72,7 @@ class Served:
         for number, one in enumerate(conversations):
             try:
                 messages = [turn.for_template() for turn in as_messages(one)]
-            except (BadData, RecursionError) as error:
+            except BadData as error:
                 found[number] = Checked.not_judged(str(error))
                 continue
             if (

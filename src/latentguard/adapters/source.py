@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import latentguard
-from latentguard._paths import BUNDLED, existing_path
 from latentguard._text import inert
 from latentguard.adapters.checked import Checker
 from latentguard.adapters.in_process import InProcess
@@ -41,8 +40,8 @@ def checker_of(guard: Guarding, *, api_key: str | None = None) -> Checker:
 def _loaded(folder: Path) -> InProcess:
     """The guard in `folder`, beside the model that it was fitted on."""
     fitted_on = read_manifest(folder).model
-    if fitted_on.local and fitted_on.name not in BUNDLED and existing_path(fitted_on.name) is None:
-        raise ModelNotFound(  # never looked for on the hub, where its name may be a stranger's
+    if fitted_on.elsewhere:
+        raise ModelNotFound(
             f"the model of the guard in {inert(str(folder))} is not here.\n"
             f"  It was fitted on {inert(fitted_on.name)!r}, a folder or file that lay elsewhere.\n"
             "  Load it with latentguard.load, and give Guard.load(folder, model)."

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentguard._paths import BUNDLED, existing_path
 from latentguard._text import inert
 from latentguard.cli import _options
 from latentguard.errors import ArtefactMismatch, LatentGuardError, ModelNotFound
@@ -50,8 +49,12 @@ def load_guard(
 
     fitted_on = read_manifest(folder).model
     output.bars("reading the guard", 1, 1)
-    if model is None and fitted_on.local and fitted_on.name not in BUNDLED:
-        _check_is_here(fitted_on.name, folder)
+    if model is None and fitted_on.elsewhere:
+        raise ModelNotFound(
+            f"the model of the guard in {inert(str(folder))} is not here.\n"
+            f"  It was fitted on {inert(fitted_on.name)!r}, a folder or file; where it lay is not recorded.\n"
+            "  Name its place with --model."
+        )
     try:
         loaded = _options.load_model(
             fitted_on.name if model is None else model,
@@ -76,15 +79,6 @@ def load_guard(
     for note in guard.notes:
         output.note(note)
     return guard, loaded
-
-
-def _check_is_here(name: str, folder: Path) -> None:
-    if existing_path(name) is None:
-        raise ModelNotFound(
-            f"the model of the guard in {inert(str(folder))} is not here.\n"
-            f"  It was fitted on {inert(name)!r}, a folder or file; where that lay is not recorded.\n"
-            "  Name its place with --model."
-        )
 
 
 def _named(error: LatentGuardError) -> LatentGuardError:

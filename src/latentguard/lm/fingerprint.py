@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from latentguard._paths import BUNDLED, existing_path
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.spread import named_values
 
@@ -65,12 +66,13 @@ class Identity(BaseModel):
         return self.beginnings[common] == other.beginnings[common]
 
     @property
-    def local(self) -> bool:
-        """Whether the model was a folder or file of some machine, or the bundled one, and none of the hub's.
+    def elsewhere(self) -> bool:
+        """Whether the model was a folder or file, and none lies under its name here. It is looked for
+        nowhere else: on the hub its name may be a stranger's.
 
         `load` names a path without the folders it lies in; a hub id has its owner before a slash.
         """
-        return "/" not in self.name
+        return "/" not in self.name and self.name not in BUNDLED and existing_path(self.name) is None
 
 
 @dataclass(frozen=True, slots=True)

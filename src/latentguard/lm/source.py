@@ -35,7 +35,7 @@ class Source:
         """A path that exists is a path; `repo:file.gguf` is a file of a repo; anything else is a hub id.
 
         A path is named without the folders it lies in: a name without a slash is no hub id
-        (`Identity.local`). Raises `ModelNotFound` for a GGUF file that is not there.
+        (`Identity.elsewhere`). Raises `ModelNotFound` for a GGUF file that is not there.
         """
         given = os.fspath(name_or_path)
         path = existing_path(given)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from latentguard.errors import BadData, PositionNotProved, PromptTooLong, TemplateError
+from latentguard.errors import UNREADABLE, PositionNotProved, PromptTooLong
 from latentguard.lm import Conversation, Rendered
 from latentguard.serve.engine import Engine
 from latentguard.serve.errors import CLIENT_LEFT, ApiError, too_many
@@ -118,14 +118,9 @@ def _rendered_one(
         if state.settings.on_unproved == "refuse":
             raise ApiError(400, str(error), code="position_not_proved", param=param) from None
         return Unproved(str(error))
-    except PromptTooLong as error:
-        raise ApiError(400, str(error), code="context_length_exceeded", param=param) from None
-    except RecursionError:
-        raise ApiError(
-            400, "This prompt is nested too deeply.", code="unreadable_prompt", param=param
-        ) from None
-    except (BadData, TemplateError) as error:
-        raise ApiError(400, str(error), code="unreadable_prompt", param=param) from None
+    except UNREADABLE as error:
+        code = "context_length_exceeded" if isinstance(error, PromptTooLong) else "unreadable_prompt"
+        raise ApiError(400, str(error), code=code, param=param) from None
     if len(found.ids) > most:
         raise ApiError(
             400,

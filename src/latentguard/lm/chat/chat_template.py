@@ -21,7 +21,7 @@ from latentguard._text import inert
 from latentguard.errors import PositionNotProved, PromptTooLong
 from latentguard.lm.chat.control import ControlTokens
 from latentguard.lm.chat.encoder import Encoded, Encoder
-from latentguard.lm.chat.messages import Conversation, Message, as_messages
+from latentguard.lm.chat.messages import Conversation, Message, as_messages, not_nested_too_deeply
 from latentguard.lm.chat.rendered import Passage, Rendered
 from latentguard.lm.chat.spans import Insertion, Placement, Placements
 from latentguard.lm.chat.template_text import TemplateText
@@ -160,8 +160,9 @@ class ChatTemplate:
         messages = as_messages(conversation)
         user = self._last_turn(messages, lambda role: role == "user", "the user")
         content = self._last_turn(messages, lambda role: role != "assistant", "anyone but the assistant")
-        placement = self._placed(messages, user, content)
-        encoded, made_inert = self._encoded(placement, messages)
+        with not_nested_too_deeply():
+            placement = self._placed(messages, user, content)
+            encoded, made_inert = self._encoded(placement, messages)
         return messages, user, content, placement, encoded, made_inert
 
     def _last_turn(self, messages: Sequence[Message], is_wanted: Callable[[str], bool], whose: str) -> int:

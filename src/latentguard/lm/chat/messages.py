@@ -1,7 +1,8 @@
 """One conversation: what was said, by whom, in order."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -61,11 +62,22 @@ Conversation: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
 """What is given to a model: a bare string is one user turn."""
 
 
+@contextmanager
+def not_nested_too_deeply() -> Generator[None]:
+    """What is nested deeper than Python can follow raises `BadData` out of the block."""
+    try:
+        yield
+    except RecursionError:
+        raise BadData("a conversation is nested too deeply to be read.") from None
+
+
 def as_messages(conversation: Conversation) -> tuple[Message, ...]:
-    """The turns of `conversation`. Raises `BadData` where it is empty or a turn has no text or no role."""
+    """The turns of `conversation`. Raises `BadData` where it is empty, nested too deeply, or a turn has no
+    text or no role."""
     if isinstance(conversation, str):
         return (Message("user", conversation),)
-    messages = tuple(_as_message(turn, number) for number, turn in enumerate(conversation, start=1))
+    with not_nested_too_deeply():
+        messages = tuple(_as_message(turn, number) for number, turn in enumerate(conversation, start=1))
     if not messages:
         raise BadData("an empty conversation has no prompt in it.\n  Give at least one user message.")
     declaring = [number for number, message in enumerate(messages, start=1) if message.tools]

@@ -24,7 +24,7 @@ CPU."""
 
 
 @runtime_checkable
-class Judged(Protocol):
+class Flagging(Protocol):
     """What a watcher makes of one prompt."""
 
     @property
@@ -52,7 +52,7 @@ class Watcher(Protocol):
         """What the template is told the date is (ISO), if it writes one; None for the model's own."""
         ...
 
-    def judge(self, states: States) -> Sequence[Judged]:
+    def judge(self, states: States) -> Sequence[Flagging]:
         """One judgement a prompt of `states`, in order."""
         ...
 
