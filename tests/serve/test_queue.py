@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,49 +20,100 @@ def request(*tokens: int) -> Checks:
     return Checks(prompts, tokens, LOOP)
 
 
+def take(queue: Queue, budget: int) -> list[tuple[Checks, int]]:
+    """All that `next` says."""
+    batch = queue.next(budget)
+    queue.take(batch)
+    return batch
+
+
 requests = some.lists(some.lists(some.integers(1, 200), min_size=1, max_size=12), min_size=1, max_size=12)
 
 
-@given(requests, some.integers(1, 400))
-def test_every_prompt_is_served_once_within_the_budget(given_tokens: list[list[int]], budget: int) -> None:
+@given(requests, some.integers(1, 400), some.randoms())
+def test_every_prompt_is_served_once_within_the_budget(
+    given_tokens: list[list[int]], budget: int, drawn: Random
+) -> None:
+    """Whichever go with the first."""
     queue = Queue(most=10**9)
     asked = [request(*tokens) for tokens in given_tokens]
     for one in asked:
         queue.add(one)
     served: list[tuple[int, int]] = []
     while len(queue):
-        batch = queue.take(budget)
-        assert batch
-        costs = [checks.tokens[number] for checks, number in batch]
-        assert len(batch) == 1 or sum(costs) <= budget
+        waiting = queue.next(budget)
+        costs = [checks.tokens[number] for checks, number in waiting]
+        assert len(waiting) == 1 or sum(costs) <= budget
+        batch = [waiting[0], *(one for one in waiting[1:] if drawn.random() < 0.5)]
+        queue.take(batch)
         served += [(asked.index(checks), number) for checks, number in batch]
     assert sorted(served) == [(a, b) for a, one in enumerate(given_tokens) for b in range(len(one))]
     assert queue.tokens == 0
 
 
-@given(requests, some.integers(50, 400))
-def test_a_request_gets_its_turn_after_one_batch_for_each_before_it(
-    given_tokens: list[list[int]], budget: int
+@given(requests, some.randoms())
+def test_of_what_comes_later_less_goes_before_a_request_than_it_has_tokens(
+    given_tokens: list[list[int]], drawn: Random
 ) -> None:
-    """Whatever the others hold: it is the first of some batch by then."""
+    """Requests come while others run, a prompt at a time."""
     queue = Queue(most=10**9)
-    for tokens in given_tokens:
-        queue.add(request(*tokens))
-    last = request(1)
-    queue.add(last)
-    for _ in range(len(given_tokens) + 1):
-        if any(checks is last for checks, _ in queue.take(budget)):
-            return
-    raise AssertionError("it waited for more than a batch for each request before it")
+    asked = [request(*tokens) for tokens in given_tokens]
+    overtaken = [0] * len(asked)
+    here: list[int] = []
+    coming = list(range(len(asked)))
+    while coming or len(queue):
+        if coming and (not len(queue) or drawn.random() < 0.3):
+            here.append(coming.pop(0))
+            queue.add(asked[here[-1]])
+            continue
+        checks, number = queue.next(1)[0]
+        queue.take([(checks, number)])
+        for earlier in range(asked.index(checks)):
+            if any(one is asked[earlier] for one, _ in queue.next(10**9)):
+                overtaken[earlier] += checks.tokens[number]
+    assert all(one < sum(tokens) for one, tokens in zip(overtaken, given_tokens, strict=True))
+
+
+def test_equals_are_served_as_they_came_and_a_list_whole() -> None:
+    queue = Queue(most=10**9)
+    asked = [request(*[20] * 8) for _ in range(5)]
+    for one in asked:
+        queue.add(one)
+    served = [asked.index(checks) for _ in range(40) for checks, _ in take(queue, 1)]
+    assert served == sorted(served)
 
 
 def test_a_small_request_does_not_wait_for_a_large_one() -> None:
     queue = Queue(most=10**9)
     queue.add(request(*[20] * 1000))
-    queue.take(200)
+    take(queue, 200)
     small = request(20)
     queue.add(small)
-    assert any(checks is small for checks, _ in queue.take(200))
+    assert queue.next(200)[0][0] is small
+
+
+def test_the_rest_of_a_request_that_is_begun_may_go_along() -> None:
+    queue = Queue(most=10**9)
+    first, second, third = request(*[10] * 4), request(*[10] * 5), request(10)
+    for one in (first, second, third):
+        queue.add(one)
+    queue.take([(third, 0)])
+    assert [checks for checks, _ in queue.next(60)] == [first] * 4 + [second] * 2
+    assert [checks for checks, _ in queue.next(60, to_end=20)] == [first] * 4 + [second] * 2
+    assert [checks for checks, _ in queue.next(60, to_end=30)] == [first] * 4 + [second] * 5
+    assert [checks for checks, _ in queue.next(40, to_end=60)] == [first] * 4
+
+
+def test_a_large_request_is_not_put_off_for_ever() -> None:
+    queue = Queue(most=10**9)
+    large = request(*[20] * 50)
+    queue.add(large)
+    batches = 0
+    while any(checks is large for checks, _ in queue.next(10**9)):
+        queue.add(request(20))
+        take(queue, 1)
+        batches += 1
+    assert batches <= 2 * 50
 
 
 def test_beyond_what_may_wait_nothing_is_let_in_and_the_wait_is_told() -> None:
@@ -74,7 +126,7 @@ def test_beyond_what_may_wait_nothing_is_let_in_and_the_wait_is_told() -> None:
     assert raised.value.after == pytest.approx(100 / 50)
     queue.add(request(10))
     while len(queue):
-        queue.take(100)
+        take(queue, 100)
     queue.add(request(1))
 
 
@@ -92,7 +144,7 @@ def test_requests_of_any_size_leave_half_of_the_room_to_smaller_ones(
             with contextlib.suppress(Full):
                 queue.add(request(*tokens))
         if len(queue) and data.draw(some.booleans()):
-            queue.take(most)
+            take(queue, most)
     queue.add(request(data.draw(some.integers(1, most // 2))))
 
 
@@ -109,7 +161,7 @@ def test_a_second_request_that_is_larger_than_half_waits_outside() -> None:
     with pytest.raises(Full):
         queue.add(request(*[10] * 6))
     while queue.tokens > 50:
-        queue.take(100)
+        take(queue, 100)
     queue.add(request(*[10] * 6))
 
 
@@ -119,7 +171,7 @@ def test_what_nobody_waits_for_is_not_run() -> None:
     queue.add(gone)
     queue.add(here)
     gone.done.cancel()
-    assert [checks for checks, _ in queue.take(100)] == [here]
+    assert [checks for checks, _ in take(queue, 100)] == [here]
     assert queue.tokens == 0
 
 
@@ -128,7 +180,7 @@ def test_room_is_kept_for_what_is_being_rendered() -> None:
     worker = Worker(
         None,  # type: ignore[arg-type]
         batch_tokens=100,
-        small_batch_tokens=100,
+        run_tokens=100,
         queued_tokens=100,
         wait=0,
         most_chats=1,

@@ -17,7 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from latentguard._progress import Progress, silent
 from latentguard.errors import ModelNotSupported, NonFiniteState, RunNotFollowed
 from latentguard.lm.batch_layout import Row, current_layout
-from latentguard.lm.batches import Family, halves, next_batch, padded_tokens, plan
+from latentguard.lm.batches import Family, Plan, batches, halves, next_batch, padded_tokens, plan
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.budget import Budget
 from latentguard.lm.chat import Rendered
@@ -52,16 +52,8 @@ def capture(
     """
     # Edits differ by prompt, and a run that ends before its first block fills no cache to share.
     share = share and not any_changing() and taps[-1].depth > 0
-    ends = [max(wanted) + 1 for wanted in indices]
-    if held is not None and not (share and held.begins(prompts, [min(wanted) for wanted in indices])):
-        held = None
+    planned, held = _planned(prompts, indices, share, budget, held)
     skipped = 0 if held is None else len(held.ids)
-    planned = plan(
-        [prompt.ids[skipped:end] for prompt, end in zip(prompts, ends, strict=True)],
-        share=share,
-        budget=budget.tokens,
-        a_run=budget.a_run,
-    )
     reader = Reader(tuple(taps), exits=True)
     job = _Job(blocks, prompts, indices, reader, skipped, skipped + len(planned.root), device)
     done, read = 0, [0] * len(taps)
@@ -99,6 +91,39 @@ def capture(
                 f"{found} states passed {tap.name} where {wanted} were to be read.\n"
                 "  It is no place that every token passes once in this model. Nothing of it is read."
             )
+
+
+def run_with_first(
+    prompts: Sequence[Rendered],
+    indices: Sequence[Sequence[int]],
+    *,
+    share: bool,
+    budget: Budget,
+    held: Held | None = None,
+) -> tuple[int, ...]:
+    """The numbers of those of these prompts that `capture` runs in one batch with the first, itself among
+    them."""
+    planned, _ = _planned(prompts, indices, share and not any_changing(), budget, held)
+    for batch in batches(planned, budget.tokens, a_run=budget.a_run):
+        rows = tuple(row for family in batch for row in family.rows)
+        if 0 in rows:
+            return rows
+    raise ValueError("there is no first prompt")
+
+
+def _planned(
+    prompts: Sequence[Rendered],
+    indices: Sequence[Sequence[int]],
+    share: bool,
+    budget: Budget,
+    held: Held | None,
+) -> tuple[Plan, Held | None]:
+    """What has to run, beyond the beginning that is held; that is None where it cannot be used."""
+    if held is not None and not (share and held.begins(prompts, [min(wanted) for wanted in indices])):
+        held = None
+    skipped = 0 if held is None else len(held.ids)
+    ids = [prompt.ids[skipped : max(wanted) + 1] for prompt, wanted in zip(prompts, indices, strict=True)]
+    return plan(ids, share=share, budget=budget.tokens, a_run=budget.a_run), held
 
 
 @dataclass(slots=True, eq=False)

@@ -155,6 +155,16 @@ class LanguageModel:
         self._runner.slots(rendered, wanted, chosen, sink, progress)
         return States(out, tuple(positions), chosen)
 
+    def run_with_first(
+        self, prompts: Sequence[Conversation | Rendered], *, positions: Sequence[Position] = ("t_inst",)
+    ) -> tuple[int, ...]:
+        """The numbers of those of these prompts that `capture` runs in one batch with the first, itself among
+        them: about as long, or with a beginning in common. For who chooses what to run next of what waits.
+
+        Raises as `capture`; nothing runs.
+        """
+        return self._runner.run_with_first(*self._positioned(prompts, positions))
+
     def capture_heads(
         self,
         prompts: Sequence[Conversation | Rendered],

@@ -8,7 +8,7 @@ import torch
 from latentguard._progress import Progress
 from latentguard.lm.blocks import Blocks
 from latentguard.lm.budget import Budget
-from latentguard.lm.capture import capture
+from latentguard.lm.capture import capture, run_with_first
 from latentguard.lm.chat import Rendered
 from latentguard.lm.held import Held
 from latentguard.lm.memory import Memory
@@ -68,6 +68,18 @@ class Runner:
             budget=self.budget,
             held=self.held,
             progress=progress,
+        )
+
+    def run_with_first(
+        self, prompts: Sequence[Rendered], indices: Sequence[tuple[int, ...]]
+    ) -> tuple[int, ...]:
+        """Which of these prompts run in one batch with the first (see `capture.run_with_first`)."""
+        return run_with_first(
+            prompts,
+            indices,
+            share=self.cache_may_be_padded(prompts),
+            budget=self.budget,
+            held=self.held,
         )
 
     def prefill(

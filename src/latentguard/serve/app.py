@@ -16,12 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from latentguard.serve.documented import complete
 from latentguard.serve.engine import Engine
 from latentguard.serve.errors import CLIENT_LEFT, ApiError
+from latentguard.serve.gate import Door
 from latentguard.serve.routes import chat, checks, elsewhere, moderations, status
 from latentguard.serve.state import State
 from latentguard.serve.work import Worker
 
 BATCHES = 8
-"""Batches of the model's own size that are taken together: it sorts more prompts by length."""
+"""Of the model's own batches, how many hold what the next one is chosen from."""
 
 
 def create_app(state: State, load: Callable[[State], Engine]) -> FastAPI:
@@ -54,6 +55,8 @@ def create_app(state: State, load: Callable[[State], Engine]) -> FastAPI:
     app.add_exception_handler(ApiError, _answered)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(HTTPException, _refused)
+    waiting = {route.path: route for part in (moderations, checks) for route in part.router.routes}
+    app.add_middleware(Door, state=state, checks=waiting)
     app.add_middleware(Observed, state=state)
     complete(app)
     return app
@@ -73,7 +76,7 @@ async def _load(state: State, load: Callable[[State], Engine]) -> None:
     state.worker = Worker(
         engine,
         batch_tokens=batch,
-        small_batch_tokens=own,
+        run_tokens=own,
         queued_tokens=int(state.settings.queued_batches * batch),
         wait=state.settings.max_wait_ms / 1000,
         most_chats=state.settings.max_chats,

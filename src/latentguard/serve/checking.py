@@ -51,7 +51,9 @@ async def check(
         if not proved:
             return [one for one in rendered if isinstance(one, Unproved)]
         checks = Checks(proved, [engine.cost(one) for one in proved], asyncio.get_running_loop())
-        state.rendering.learn(characters, sum(checks.tokens))
+        announced = request.headers.get("content-length", "")
+        size = int(announced) if announced.isdecimal() else None
+        state.rendering.learn(characters, sum(checks.tokens), size=size)
         worker.check(checks)
     except Full as full:
         raise too_many(full.after) from None

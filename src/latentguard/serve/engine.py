@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from latentguard.guard import Guard, Verdict
-from latentguard.lm import Conversation, LanguageModel, Rendered
+from latentguard.lm import Conversation, LanguageModel, Position, Rendered
 from latentguard.serve.answering import Answering
 from latentguard.serve.judged import By, Judged
 from latentguard.serve.work.tickets import Chat
@@ -67,11 +67,20 @@ class Engine:
         held = len(self.opening)
         return max(len(prompt.ids) - (held if prompt.ids[:held] == self.opening else 0), 1)
 
-    def judge(self, prompts: Sequence[Rendered]) -> list[Judged]:
-        """What the guard says of each, from one capture that serves the shadow, too."""
+    def with_first(self, prompts: Sequence[Rendered]) -> Sequence[int]:
+        """Which of these run best in one batch with the first, itself among them."""
+        return self.guard.model.run_with_first(prompts, positions=self._reads[0])
+
+    @property
+    def _reads(self) -> tuple[list[Position], list[int]]:
+        """The positions and slots that the guard and its shadow need."""
         guards = [self.guard, *(() if self.shadow is None else (self.shadow,))]
         positions = sorted({position for one in guards for position in one.reads[0]})
-        slots = sorted({slot for one in guards for slot in one.reads[1]})
+        return list(positions), sorted({slot for one in guards for slot in one.reads[1]})
+
+    def judge(self, prompts: Sequence[Rendered]) -> list[Judged]:
+        """What the guard says of each, from one capture that serves the shadow, too."""
+        positions, slots = self._reads
         states = self.guard.model.capture(prompts, positions=positions, slots=slots)
         verdicts = self.guard.judge(states)
         if self.shadow is not None:

@@ -12,13 +12,19 @@ class Rendering:
 
     def __init__(self) -> None:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="latentguard-rendering")
-        self._tokens_a_character = 0.25
+        self._tokens_a_character = self._tokens_a_byte = 0.25
 
     def tokens(self, characters: int, prompts: int) -> int:
         """About how many tokens such prompts will have to run."""
         return max(int(characters * self._tokens_a_character), prompts)
 
-    def learn(self, characters: int, tokens: int) -> None:
-        """Prompts of so many characters have had so many tokens to run."""
+    def tokens_of_body(self, size: int) -> int:
+        """About how many tokens the prompts in a body of so many bytes will have to run."""
+        return max(int(size * self._tokens_a_byte), 1)
+
+    def learn(self, characters: int, tokens: int, *, size: int | None = None) -> None:
+        """Prompts of so many characters, in a body of so many bytes, have had so many tokens to run."""
         if characters:
             self._tokens_a_character += FORGETS * (tokens / characters - self._tokens_a_character)
+        if size:
+            self._tokens_a_byte += FORGETS * (tokens / size - self._tokens_a_byte)

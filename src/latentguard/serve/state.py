@@ -51,6 +51,6 @@ class State:
         return self.engine, self.worker
 
 
-def state_of(request: Request) -> State:
-    """The server's, from one of its requests."""
+async def state_of(request: Request) -> State:
+    """The server's, from one of its requests. FastAPI would run a plain function in a thread."""
     return request.app.state.latentguard

@@ -41,7 +41,7 @@ class Health(BaseModel):
     guard_version: str | None = None
 
 
-def named(request: Request, state: Annotated[State, Depends(state_of)]) -> Caller:
+async def named(request: Request, state: Annotated[State, Depends(state_of)]) -> Caller:
     """The caller, of routes that ask nothing of the worker."""
     return caller_of(request, state.settings)
 

@@ -1,21 +1,25 @@
 """What waits, and which of it runs next: fair between requests, and never more than fits.
 
-A request of a thousand prompts and one of a single prompt take turns, prompt by prompt, so that the small one
-waits for one batch and not for the large one. A batch is measured in tokens that its prompts do not share;
-the model sorts it by length and runs it in pieces that waste little on padding (`lm/batches.py`).
+Requests stand in the order of the tokens that came before them, and twice their own. So of what comes later
+less goes before a request than it has tokens itself: a single text does not wait for a list of a thousand,
+the list waits for no more than as much again, and equals are served as they came.
 
-What waits is measured in tokens, too. A request that alone would take more than half of the room takes half
-of it, and no second one is let in beside it: one of any size is served, and shuts out none that is smaller.
+Every batch is made around the first prompt in that order. What else waits rides with it where it wastes
+little on padding, or shares a beginning (`lm/batches.py`); the next one is chosen among what came meanwhile,
+too.
+
+What waits is measured in tokens. A request that alone would take more than half of the room takes half of it,
+and no second one is let in beside it: one of any size is served, and shuts out none that is smaller.
 """
 
-from collections import deque
-from collections.abc import Iterator
+from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from latentguard.serve.work.tickets import Checks
 
 CONSIDERED = 512
-"""Requests that are looked at for one batch."""
+"""Prompts that are looked at for one batch, at most."""
 
 
 class Full(Exception):
@@ -31,7 +35,9 @@ class _Waiting:
     """One request's place: its prompts that wait, in their order, and their tokens."""
 
     checks: Checks
-    numbers: deque[int]
+    place: int
+    """In the order of what waits: tokens that came before it, and twice its own."""
+    numbers: list[int]
     tokens: int
 
 
@@ -47,19 +53,23 @@ class Queue:
         self.tokens = 0
         self.promised = 0
         """Tokens of requests that are let in once they are rendered."""
-        self._waiting: deque[_Waiting] = deque()
-        self._rate = 0.0
+        self._waiting: list[_Waiting] = []
+        self._came = 0
+        """Tokens of all that was let in."""
+        self.rate = 0.0
         """Tokens a second that were run lately."""
 
     def __len__(self) -> int:
         return sum(len(one.numbers) for one in self._waiting)
 
     def add(self, checks: Checks) -> None:
-        """Let a request in, at the end. Raises `Full`."""
+        """Let a request in. Raises `Full`."""
         cost = sum(checks.tokens)
         self.require(cost)
         self.tokens += cost
-        self._waiting.append(_Waiting(checks, deque(range(len(checks.prompts))), cost))
+        one = _Waiting(checks, self._came + 2 * cost, list(range(len(checks.prompts))), cost)
+        self._came += cost
+        insort(self._waiting, one, key=lambda other: other.place)
 
     def require(self, cost: int) -> None:
         """Raises `Full` where a request of so many tokens would not be let in now."""
@@ -72,12 +82,12 @@ class Queue:
 
     def wait(self) -> float:
         """Seconds that what waits will take, as far as is known."""
-        return self.tokens / self._rate if self._rate else 1.0
+        return self.tokens / self.rate if self.rate else 1.0
 
     def ran(self, tokens: int, seconds: float) -> None:
         """A batch of so many tokens took so long."""
         rate = tokens / max(seconds, 1e-6)
-        self._rate = rate if not self._rate else 0.8 * self._rate + 0.2 * rate
+        self.rate = rate if not self.rate else 0.8 * self.rate + 0.2 * rate
 
     def forget(self) -> None:
         """Take out requests that are over."""
@@ -85,26 +95,33 @@ class Queue:
             self.tokens -= one.tokens
             self._waiting.remove(one)
 
-    def take(self, budget: int) -> list[tuple[Checks, int]]:
-        """The next batch: (request, number of its prompt), at most `budget` tokens, one prompt at least."""
+    def next(self, budget: int, *, to_end: int = 0) -> list[tuple[Checks, int]]:
+        """Of what waits, (request, number of its prompt), in order: as much as has `budget` tokens together,
+        one prompt at least; and the rest of a request that is begun, where `to_end` more are enough for it.
+        The first of them must run next."""
         self.forget()
-        batch: list[tuple[Checks, int]] = []
-        taken = 0
-        for place in self._turns():
-            cost = place.checks.tokens[place.numbers[0]]
-            if batch and taken + cost > budget:
-                break
-            batch.append((place.checks, place.numbers.popleft()))
-            place.tokens -= cost
-            taken += cost
-        self.tokens -= taken
-        if batch:
-            self._waiting.rotate(-1)  # whose turn it was goes to the end
-        self._waiting = deque(one for one in self._waiting if one.numbers)
-        return batch
+        found: list[tuple[Checks, int]] = []
+        tokens = 0
+        for one in self._waiting:
+            most = budget
+            if tokens < budget and tokens + one.tokens <= budget + to_end:
+                most += to_end
+            for number in one.numbers:
+                tokens += one.checks.tokens[number]
+                if found and (tokens > most or len(found) == CONSIDERED):
+                    return found
+                found.append((one.checks, number))
+        return found
 
-    def _turns(self) -> Iterator[_Waiting]:
-        """Every request in its order, round after round."""
-        considered = list(self._waiting)[:CONSIDERED]
-        while considered := [one for one in considered if one.numbers]:
-            yield from considered
+    def take(self, batch: Sequence[tuple[Checks, int]]) -> None:
+        """These run now: some of what `next` said."""
+        taken: dict[Checks, set[int]] = {}
+        for checks, number in batch:
+            taken.setdefault(checks, set()).add(number)
+        for one in self._waiting:
+            if own := taken.get(one.checks):
+                cost = sum(one.checks.tokens[number] for number in own)
+                one.numbers = [number for number in one.numbers if number not in own]
+                one.tokens -= cost
+                self.tokens -= cost
+        self._waiting = [one for one in self._waiting if one.numbers]

@@ -41,6 +41,10 @@ class Answers(Protocol):
 class Runs(Protocol):
     """What the worker runs: an `Engine`."""
 
+    def with_first(self, prompts: Sequence[Rendered]) -> Sequence[int]:
+        """The numbers of those that run best at once with the first, itself among them."""
+        ...
+
     def judge(self, prompts: Sequence[Rendered]) -> list[Judged]:
         """Verdicts, in order."""
         ...

@@ -11,13 +11,17 @@ from latentguard.serve.work.runs import Observer, Runs
 from latentguard.serve.work.talks import Talks
 from latentguard.serve.work.tickets import Chat, Checks
 
+MOMENT = 0.2
+"""Seconds. A model that runs more than once in as long, such as the bundled organism, is given what waits in
+its order, so much at a time: what a batch costs beside its tokens would be a tenth of it otherwise."""
+
 
 class Worker:
     """Owns the model. Requests come from the event loop (`check`, `chat`), results go back to it.
 
-    `batch_tokens`: of a batch of checks while nothing is answered; `small_batch_tokens` between two steps of
-    answers. `wait`: seconds that a batch which is not full waits for more, where the one before
-    it had several prompts. `most_chats`: answers at a time.
+    `batch_tokens`: of what waits, among which a batch of checks is chosen; `run_tokens`: what the model runs
+    at once. `wait`: seconds that less than this waits for more, where the batch before had several prompts.
+    `most_chats`: answers at a time.
     """
 
     def __init__(
@@ -25,14 +29,14 @@ class Worker:
         runs: Runs,
         *,
         batch_tokens: int,
-        small_batch_tokens: int,
+        run_tokens: int,
         queued_tokens: int,
         wait: float,
         most_chats: int,
         observer: Observer,
     ) -> None:
         self._runs, self._observer = runs, observer
-        self._batch_tokens, self._small = batch_tokens, min(small_batch_tokens, batch_tokens)
+        self._batch_tokens, self._run_tokens = batch_tokens, min(run_tokens, batch_tokens)
         self._wait, self._most_chats = wait, most_chats
         self._queue = Queue(queued_tokens)
         self._chats: list[Chat] = []
@@ -75,6 +79,11 @@ class Worker:
         finally:
             with self._changed:
                 self._queue.promised -= kept
+
+    def require_room(self, tokens: int) -> None:
+        """Raises `Full` where a request of so many tokens would not be let in now."""
+        with self._changed:
+            self._queue.require(tokens)
 
     def require_place(self) -> None:
         """Raises `Full` where as many chats are answered as may be: before one more is rendered."""
@@ -137,20 +146,28 @@ class Worker:
     def _has_work(self) -> bool:
         return bool(self._stopping or self._changes or self._talks or self._chats or len(self._queue))
 
-    def _is_full(self) -> bool:
-        return bool(self._stopping or self._chats or self._queue.tokens >= self._batch_tokens)
+    def _fills_a_run(self) -> bool:
+        return bool(self._stopping or self._chats or self._queue.tokens >= self._run_tokens)
 
     def _batch(self) -> None:
         """One batch of what waits."""
         with self._changed:
             if not len(self._queue):
                 return
-            idle = not self._talks and not self._chats
-            if idle and self._company and self._queue.tokens < self._batch_tokens:
-                self._changed.wait_for(self._is_full, timeout=self._wait)
-            batch = self._queue.take(self._batch_tokens if idle else self._small)
+            if self._company and not self._talks:
+                self._changed.wait_for(self._fills_a_run, timeout=self._wait)
+            in_a_moment = min(int(MOMENT * self._queue.rate), self._batch_tokens)
+            in_order = in_a_moment >= self._run_tokens and not self._talks
+            if in_order:  # and no request a second time for a rest of it that is small
+                batch = self._queue.next(in_a_moment, to_end=in_a_moment // 2)
+            else:
+                batch = self._queue.next(self._batch_tokens)
         if not batch:
             return
+        if not in_order:
+            batch = self._of_a_kind(batch)
+        with self._changed:
+            self._queue.take(batch)
         self._company = len(batch) > 1
         begun = monotonic()
         prompts = [checks.prompts[number] for checks, number in batch]
@@ -165,6 +182,17 @@ class Worker:
         with self._changed:
             self._queue.ran(sum(checks.tokens[number] for checks, number in batch), seconds)
         self._observer.batch([begun - checks.arrived for checks, _ in batch], seconds)
+
+    def _of_a_kind(self, waiting: list[tuple[Checks, int]]) -> list[tuple[Checks, int]]:
+        """The first, and what the model runs best with it."""
+        if len(waiting) == 1:
+            return waiting
+        try:
+            chosen = self._runs.with_first([checks.prompts[number] for checks, number in waiting])
+        except Exception as error:
+            self._observer.broke(error)
+            return waiting[:1]
+        return [waiting[number] for number in chosen]
 
     def _fail(self, batch: Sequence[tuple[Checks, int]], error: Exception) -> None:
         """Some prompt of a batch broke it: each is run alone, so that only its own request fails."""
