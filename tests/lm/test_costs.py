@@ -104,6 +104,35 @@ def test_reading_costs_no_more_than_the_bare_forward(
     assert found["head"] == 0, "no output head"
 
 
+def test_what_runs_with_the_first_is_one_batch_that_wastes_little(
+    deep: LanguageModel, prompts: list[Rendered]
+) -> None:
+    """Taken so, one batch after the other, all prompts cost little more than when all are known at once."""
+    with counted(deep) as together:
+        deep.capture(prompts)
+    waiting = list(prompts)
+    work = 0
+    while waiting:
+        numbers = deep.run_with_first(waiting)
+        assert 0 in numbers
+        assert len(set(numbers)) == len(numbers)
+        with counted(deep) as one:
+            deep.capture([waiting[number] for number in numbers])
+        assert one["decoder"] <= 3  # a beginning, stems, and the rest of each
+        assert one["work"] <= DEPTH * BUDGET or len(numbers) == 1
+        work += one["work"]
+        waiting = [each for number, each in enumerate(waiting) if number not in numbers]
+    assert work <= 1.1 * together["work"]
+
+
+def test_what_shares_a_beginning_runs_with_the_first(deep: LanguageModel) -> None:
+    system = {"role": "system", "content": "You sell bicycles and answer in one sentence. " * 8}
+    texts = ("How long is a chain?", "Where is the nearest shop?", "Do you mend tyres?")
+    under = [deep.render([system, {"role": "user", "content": text}]) for text in texts]
+    others = [deep.render("z" * 400), deep.render("q" * 90)]
+    assert set(deep.run_with_first([under[0], others[0], under[1], others[1], under[2]])) == {0, 2, 4}
+
+
 def test_a_shared_system_prompt_is_run_once(deep: LanguageModel) -> None:
     system = {"role": "system", "content": "Answer in one short sentence. " * 12}
     rendered = [deep.render([system, {"role": "user", "content": f"{n} rivers?"}]) for n in range(10, 50)]

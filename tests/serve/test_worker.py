@@ -1,5 +1,7 @@
 """The one thread that runs the model: between two tokens of an answer it serves checks, and it survives."""
 
+import asyncio
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,8 @@ from latentguard.lm import Rendered
 from latentguard.serve import Engine
 from latentguard.serve.answering import Answering
 from latentguard.serve.judged import Judged
-from latentguard.serve.work import Chat
+from latentguard.serve.metrics import Metrics
+from latentguard.serve.work import Chat, Checks, Worker
 from tests.serve.conftest import running
 from tests.serve.test_chat import ask
 
@@ -265,6 +268,90 @@ def test_overload_is_refused_at_once_and_what_was_let_in_is_served(guard: Guard,
     assert 12 <= len(refused) < 24
     assert all(int(found.response.headers["Retry-After"]) >= 1 for found in refused)
     assert len(results) == 24
+
+
+def test_under_overload_a_body_is_not_waited_for_to_refuse_it(guard: Guard, harmless: list[str]) -> None:
+    """And a stranger is told so, whatever the load."""
+    begin = threading.Event()
+
+    def engine(own: Engine) -> Recorded:
+        return Recorded(own, lambda _: begin.wait(20) and None)
+
+    def head(key: str) -> bytes:
+        lines = ["POST /v1/moderations HTTP/1.1", "Host: x", f"Authorization: Bearer {key}"]
+        return "\r\n".join([*lines, "Content-Length: 900", "", ""]).encode()
+
+    texts = (harmless * 20)[:20]
+    with running(guard, engine=engine, batch_tokens=64, queued_batches=1) as server:
+        with ThreadPoolExecutor(1) as thread:
+            asked = thread.submit(lambda: server.client().moderations.create(input=texts))
+            while not server.state.worker or not 0 < server.state.worker.waiting < len(texts):
+                threading.Event().wait(0.005)
+            try:
+                for key, status in (("plain-key", b"429"), ("nobody's", b"401")):
+                    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+                        connection.sendall(head(key))
+                        assert connection.recv(65536).split()[1] == status
+            finally:
+                begin.set()
+            assert len(asked.result(20).results) == len(texts)
+        assert server.state.metrics.requests.labels("/v1/moderations", "429")._value.get() == 1
+
+
+class Kinds:
+    """Runs prompts that are numbers; those of one kind, even or odd, run best together."""
+
+    def __init__(self) -> None:
+        self.ran: list[list[int]] = []
+        self.broken = False
+
+    def with_first(self, prompts: Sequence[Any]) -> Sequence[int]:
+        if self.broken:
+            raise RuntimeError("broken")
+        return [number for number, one in enumerate(prompts) if one % 2 == prompts[0] % 2]
+
+    def judge(self, prompts: Sequence[Any]) -> list[Any]:
+        self.ran.append(list(prompts))
+        return list(prompts)
+
+
+def worked_off(runs: Kinds, requests: Sequence[Sequence[int]]) -> list[list[int]]:
+    """What came back of each of these requests, which all wait when the worker begins."""
+    worker = Worker(
+        runs,  # type: ignore[arg-type]
+        batch_tokens=1000,
+        run_tokens=1000,
+        queued_tokens=1000,
+        wait=0,
+        most_chats=1,
+        observer=Metrics(),
+    )
+
+    async def all_of_them() -> list[list[int]]:
+        asked: list[Checks] = []
+        for numbers in requests:
+            prompts: list[Any] = list(numbers)
+            asked.append(Checks(prompts, [10] * len(prompts), asyncio.get_running_loop()))
+            worker.check(asked[-1])
+        worker.start()
+        found: list[Any] = [await one.done for one in asked]
+        await asyncio.to_thread(worker.stop)
+        return found
+
+    return asyncio.run(all_of_them())
+
+
+def test_the_first_prompt_runs_with_what_runs_best_with_it() -> None:
+    runs = Kinds()
+    assert worked_off(runs, [[1, 2], [4], [3]]) == [[1, 2], [4], [3]]
+    assert runs.ran == [[1, 3], [2, 4]]
+
+
+def test_where_that_cannot_be_told_the_first_runs_alone() -> None:
+    runs = Kinds()
+    runs.broken = True
+    assert worked_off(runs, [[1], [2], [3]]) == [[1], [2], [3]]
+    assert runs.ran[0] == [1]
 
 
 def test_a_request_that_was_let_in_is_answered_while_draining(guard: Guard, harmless: list[str]) -> None:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from latentguard.serve.aside import aside
 from latentguard.serve.documented import complete
 from latentguard.serve.engine import Engine
 from latentguard.serve.errors import CLIENT_LEFT, ApiError
@@ -65,7 +66,7 @@ def create_app(state: State, load: Callable[[State], Engine]) -> FastAPI:
 async def _load(state: State, load: Callable[[State], Engine]) -> None:
     begun = time.monotonic()
     try:
-        engine = await asyncio.to_thread(load, state)
+        engine = await aside(load, state)
     except Exception as error:
         state.failure = error
         return

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from latentguard.guard import Guard, require_depth
+from latentguard.serve.aside import aside
 from latentguard.serve.engine import Engine
 from latentguard.serve.state import State
 
@@ -43,7 +44,7 @@ async def reload(state: State) -> None:
     if engine is None or worker is None:
         return
     try:
-        read = await asyncio.to_thread(_read, state, engine)
+        read = await aside(_read, state, engine)
     except Exception as error:  # whatever is wrong with the folder: the old guard stays
         state.log("reload_failed", error=str(error))
         return

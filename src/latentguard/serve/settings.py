@@ -92,7 +92,9 @@ class Settings(BaseSettings):
         description="A prompt whose position cannot be proved is flagged, or refused with the reason.",
     )
     batch_tokens: int | None = Field(
-        None, ge=1, description="Tokens of prompts in one batch; by default what the machine runs best."
+        None,
+        ge=1,
+        description="Tokens of what waits that a batch is chosen from; by default eight of the model's own.",
     )
     max_wait_ms: float = Field(
         1.0,
@@ -101,7 +103,9 @@ class Settings(BaseSettings):
         description="Milliseconds that a batch which is not full waits for more, when others are about.",
     )
     queued_batches: float = Field(
-        0.75, gt=0, description="Batches that may wait; beyond them a request gets 429 at once."
+        0.75,
+        gt=0,
+        description="How much may wait, in units of batch_tokens; beyond it a request gets 429 at once.",
     )
     max_prompts: int = Field(512, ge=1, description="Prompts in one request.")
     max_messages: int = Field(256, ge=1, description="Messages of one conversation.")

@@ -8,8 +8,9 @@ Every batch is made around the first prompt in that order. What else waits rides
 little on padding, or shares a beginning (`lm/batches.py`); the next one is chosen among what came meanwhile,
 too.
 
-What waits is measured in tokens. A request that alone would take more than half of the room takes half of it,
-and no second one is let in beside it: one of any size is served, and shuts out none that is smaller.
+What waits is measured in tokens. Requests that alone would take more than half of the room take half of it
+together, and the next of them is let in when that much is left of the others: one of any size is served, and
+shuts out none that is smaller.
 """
 
 from bisect import insort
@@ -37,6 +38,8 @@ class _Waiting:
     checks: Checks
     place: int
     """In the order of what waits: tokens that came before it, and twice its own."""
+    size: int
+    """Its tokens when it came."""
     numbers: list[int]
     tokens: int
 
@@ -44,8 +47,7 @@ class _Waiting:
 class Queue:
     """Requests that wait for the worker, and their tokens. Not for two threads at once: the worker locks it.
 
-    `most`: tokens that may wait, where a request counts for half of that at most. Of requests that are larger
-    than this half one may wait at a time.
+    `most`: tokens that may wait. Requests that are larger than half of that count for this half together.
     """
 
     def __init__(self, most: int) -> None:
@@ -67,7 +69,7 @@ class Queue:
         cost = sum(checks.tokens)
         self.require(cost)
         self.tokens += cost
-        one = _Waiting(checks, self._came + 2 * cost, list(range(len(checks.prompts))), cost)
+        one = _Waiting(checks, self._came + 2 * cost, cost, list(range(len(checks.prompts))), cost)
         self._came += cost
         insort(self._waiting, one, key=lambda other: other.place)
 
@@ -75,9 +77,13 @@ class Queue:
         """Raises `Full` where a request of so many tokens would not be let in now."""
         self.forget()
         half = self.most // 2
-        room = self.most - self.promised - sum(min(one.tokens, half) for one in self._waiting)
-        large = cost > half and any(one.tokens > half for one in self._waiting)
-        if (self._waiting or self.promised) and (large or min(cost, half) > room):
+        large = sum(one.tokens for one in self._waiting if one.size > half)
+        small = self.promised + sum(one.tokens for one in self._waiting if one.size <= half)
+        if cost > half:
+            fits, large = large <= half, large + cost
+        else:
+            fits, small = True, small + cost
+        if (self._waiting or self.promised) and not (fits and min(large, half) + small <= self.most):
             raise Full(self.wait())
 
     def wait(self) -> float:

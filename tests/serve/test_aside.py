@@ -1,0 +1,50 @@
+"""Torch beside the worker runs in a thread that is gone when it is done."""
+
+import asyncio
+import threading
+
+import pytest
+
+from latentguard.serve.aside import aside
+
+
+def test_the_thread_ends_with_its_work():
+    seen: list[threading.Thread] = []
+
+    def work(number: int) -> int:
+        seen.append(threading.current_thread())
+        return number + 1
+
+    assert asyncio.run(aside(work, 2)) == 3
+    seen[0].join(20)
+    assert seen[0] is not threading.main_thread()
+    assert not seen[0].is_alive()
+
+
+def test_what_it_raises_is_raised():
+    def work() -> None:
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        asyncio.run(aside(work))
+
+
+def test_a_caller_that_gives_up_leaves_it_running():
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go_on.wait(20)
+        ended.set()
+
+    async def give_up() -> None:
+        task = asyncio.create_task(aside(work))
+        await asyncio.to_thread(begun.wait, 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        await asyncio.to_thread(ended.wait, 20)
+
+    asyncio.run(give_up())
+    assert ended.is_set()
