@@ -1,11 +1,16 @@
-"""Torch beside the worker runs in a thread that is gone when it is done."""
+"""What would slow the worker down: torch in threads that live on, and looking through what never goes."""
 
 import asyncio
+import gc
 import threading
+from pathlib import Path
 
 import pytest
 
+from latentguard.guard import Guard
+from latentguard.serve import Engine, State, settings_of
 from latentguard.serve.aside import aside
+from latentguard.serve.server import model_left_alone
 
 
 def test_the_thread_ends_with_its_work():
@@ -48,3 +53,12 @@ def test_a_caller_that_gives_up_leaves_it_running():
 
     asyncio.run(give_up())
     assert ended.is_set()
+
+
+def test_the_garbage_collector_passes_by_a_model_while_it_is_served(guard: Guard):
+    engine = Engine(guard.model, guard, Path("unused"))
+    state = State(settings_of(None, guard=Path("unused")))
+    with model_left_alone(lambda _: engine) as load:
+        assert load(state) is engine
+        assert gc.get_freeze_count() > 10_000
+    assert gc.get_freeze_count() == 0

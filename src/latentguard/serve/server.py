@@ -80,7 +80,7 @@ def _taking_turns_quickly() -> Generator[None]:
 
 
 @contextmanager
-def _model_left_alone(load: Callable[[State], Engine]) -> Generator[Callable[[State], Engine]]:
+def model_left_alone(load: Callable[[State], Engine]) -> Generator[Callable[[State], Engine]]:
     """`load`, after which the garbage collector passes by all that is there: looking through the objects of
     torch and of a model, of which none ever goes, stopped every thread for 0.3 s every few seconds."""
 
@@ -102,7 +102,7 @@ def serve(state: State, load: Callable[[State], Engine], announced: Callable[[st
         unblocked(state.log.lose),
         state.log.hearing(),
         _taking_turns_quickly(),
-        _model_left_alone(load) as loaded,
+        model_left_alone(load) as loaded,
     ):
         Server(_config(state, loaded), state, announced).run()
     if state.failure is not None:
