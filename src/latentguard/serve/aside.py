@@ -8,13 +8,15 @@ thread of a pool that had loaded it and lived on.
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 Result = TypeVar("Result")
 
 
 async def aside(work: Callable[..., Result], *arguments: object) -> Result:
-    """What `work` returns or raises, from a thread of its own. Where the caller is cancelled it runs on."""
+    """What `work` returns or raises, from a thread of its own. Where the caller is cancelled it runs on, and
+    the process ends when it has ended."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Result] = loop.create_future()
 
@@ -23,7 +25,8 @@ async def aside(work: Callable[..., Result], *arguments: object) -> Result:
             if not done.done():
                 settle()
 
-        loop.call_soon_threadsafe(once)
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits
+            loop.call_soon_threadsafe(once)
 
     def run() -> None:
         try:
@@ -34,5 +37,5 @@ async def aside(work: Callable[..., Result], *arguments: object) -> Result:
         else:
             tell(lambda: done.set_result(result))
 
-    threading.Thread(target=run, name="latentguard-aside", daemon=True).start()
+    threading.Thread(target=run, name="latentguard-aside").start()
     return await done
