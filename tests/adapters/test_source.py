@@ -2,15 +2,26 @@
 
 import importlib
 import sys
+import threading
 
 import pytest
 
+import latentguard
 from latentguard.adapters import InProcess, Served, checker_of
 from latentguard.adapters.needed import needed
 from latentguard.errors import ArtefactMismatch
 
 
-def test_a_folder_is_loaded_with_its_model_once(guard, conversations, tmp_path):
+def test_a_folder_is_loaded_with_its_model_once(guard, conversations, tmp_path, monkeypatch):
+    """In the thread that judges: another one would slow it down."""
+    threads: list[str] = []
+    load = latentguard.load
+
+    def watched(*arguments, **settings):
+        threads.append(threading.current_thread().name)
+        return load(*arguments, **settings)
+
+    monkeypatch.setattr(latentguard, "load", watched)
     guard.save(tmp_path / "guard")
     found = checker_of(tmp_path / "guard")
     assert checker_of(str(tmp_path / "guard")) is found
@@ -19,6 +30,7 @@ def test_a_folder_is_loaded_with_its_model_once(guard, conversations, tmp_path):
     ]
     with pytest.raises(ArtefactMismatch):
         checker_of(tmp_path)
+    assert [one.rsplit("_", 1)[0] for one in threads] == ["latentguard-guard"]
 
 
 def test_a_guard_and_an_address_are_told_apart(guard):

@@ -4,11 +4,11 @@ A call puts its conversations where they wait and blocks. The thread takes all t
 so that calls which came meanwhile share the next batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from latentguard.adapters.checked import Checked
 from latentguard.data import Prompt
@@ -17,7 +17,15 @@ from latentguard.guard import Guard
 from latentguard.lm import Conversation
 
 _OWNER: Final = ThreadPoolExecutor(1, thread_name_prefix="latentguard-guard")
+_Result = TypeVar("_Result")
 _Call: TypeAlias = tuple[Sequence[Conversation], "Future[list[Checked]]"]
+
+
+def by_the_owner(work: Callable[[], _Result]) -> _Result:
+    """What `work` returns, run in the thread that owns every model here. A model that another thread has
+    loaded runs slower: both keep helpers of OpenMP, and with more of them than processors all of them
+    sleep where they would wait awake."""
+    return _OWNER.submit(work).result()
 
 
 @dataclass(slots=True, eq=False)

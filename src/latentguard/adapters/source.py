@@ -8,7 +8,7 @@ from typing import TypeAlias
 import latentguard
 from latentguard._text import inert
 from latentguard.adapters.checked import Checker
-from latentguard.adapters.in_process import InProcess
+from latentguard.adapters.in_process import InProcess, by_the_owner
 from latentguard.adapters.served import Served
 from latentguard.errors import ModelNotFound
 from latentguard.guard import Guard, read_manifest
@@ -46,5 +46,9 @@ def _loaded(folder: Path) -> InProcess:
             f"  It was fitted on {inert(fitted_on.name)!r}, a folder or file that lay elsewhere.\n"
             "  Load it with latentguard.load, and give Guard.load(folder, model)."
         )
-    model = latentguard.load(fitted_on.name, revision=fitted_on.revision)
-    return InProcess(Guard.load(folder, model))
+
+    def load() -> Guard:
+        model = latentguard.load(fitted_on.name, revision=fitted_on.revision)
+        return Guard.load(folder, model)
+
+    return InProcess(by_the_owner(load))
