@@ -50,14 +50,6 @@ def test_endings_of_one_prompt_cost_one_token_each() -> None:
     assert plan(sequences).tokens == 20 + 3 * 15 + 12
 
 
-def test_a_beginning_runs_once_where_that_costs_less_than_another_run() -> None:
-    """A run costs as much as 32 tokens."""
-    opening = tuple(range(100, 116))
-    two, four = ([opening + tuple(range(n, n + 9)) for n in range(200, last, 100)] for last in (400, 600))
-    assert plan(two).root == ()
-    assert plan(four).root == opening
-
-
 def test_prompts_that_share_little_stay_apart() -> None:
     first = (1, 2, 3, *range(10, 30))
     other = (1, 2, 3, *range(40, 60))

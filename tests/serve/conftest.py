@@ -1,12 +1,14 @@
 """A server on the organism in a thread of this process, reached over a real socket."""
 
+import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import uvicorn
@@ -20,6 +22,7 @@ from latentguard.serve.connection import watched
 from latentguard.serve.log import Log
 from latentguard.serve.server import Server
 
+Result = TypeVar("Result")
 KEYS = (
     {"name": "plain", "key": "plain-key"},
     {"name": "research", "key": "research-key", "scopes": ["internals"]},
@@ -111,3 +114,9 @@ def server(guard: Guard) -> Iterator[Running]:
     """With its default settings and three keys."""
     with running(guard) as one:
         yield one
+
+
+def on_a_loop(work: Coroutine[Any, Any, Result]) -> Result:
+    """What `work` returns, on an event loop of its own, whatever loop runs in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

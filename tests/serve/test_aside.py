@@ -11,6 +11,7 @@ from latentguard.guard import Guard
 from latentguard.serve import Engine, State, settings_of
 from latentguard.serve.aside import aside
 from latentguard.serve.server import model_left_alone
+from tests.serve.conftest import on_a_loop
 
 
 def test_the_thread_ends_with_its_work():
@@ -20,7 +21,7 @@ def test_the_thread_ends_with_its_work():
         seen.append(threading.current_thread())
         return number + 1
 
-    assert asyncio.run(aside(work, 2)) == 3
+    assert on_a_loop(aside(work, 2)) == 3
     seen[0].join(20)
     assert seen[0] is not threading.main_thread()
     assert not seen[0].is_alive()
@@ -31,7 +32,7 @@ def test_what_it_raises_is_raised():
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        asyncio.run(aside(work))
+        on_a_loop(aside(work))
 
 
 def test_a_caller_that_gives_up_leaves_it_running():
@@ -51,7 +52,7 @@ def test_a_caller_that_gives_up_leaves_it_running():
         go_on.set()
         await asyncio.to_thread(ended.wait, 20)
 
-    asyncio.run(give_up())
+    on_a_loop(give_up())
     assert ended.is_set()
 
 

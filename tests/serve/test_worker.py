@@ -17,7 +17,7 @@ from latentguard.serve.answering import Answering
 from latentguard.serve.judged import Judged
 from latentguard.serve.metrics import Metrics
 from latentguard.serve.work import Chat, Checks, Worker
-from tests.serve.conftest import running
+from tests.serve.conftest import on_a_loop, running
 from tests.serve.test_chat import ask
 
 
@@ -338,7 +338,7 @@ def worked_off(runs: Kinds, requests: Sequence[Sequence[int]]) -> list[list[int]
         await asyncio.to_thread(worker.stop)
         return found
 
-    return asyncio.run(all_of_them())
+    return on_a_loop(all_of_them())
 
 
 def test_the_first_prompt_runs_with_what_runs_best_with_it() -> None:

@@ -58,8 +58,6 @@ def plan(prompts: Sequence[Ids], *, share: bool = True, budget: int = TOKENS, a_
     if not share:
         return Plan((), _sorted(Family((row,), (), (ids,)) for row, ids in enumerate(prompts)))
     root = shared_beginning(prompts)
-    if (len(prompts) - 1) * len(root) <= a_run:
-        root = ()
     rest = [ids[len(root) :] for ids in prompts]
     order = sorted(range(len(rest)), key=lambda row: rest[row])
     found = (Plan(root, _sorted(_families(rest, order, least))) for least in _LEAST_SAVINGS)
