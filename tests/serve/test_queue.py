@@ -59,12 +59,10 @@ def test_of_what_comes_later_less_goes_before_a_request_than_it_has_tokens(
     queue = Queue(most=10**9)
     asked = [request(*tokens) for tokens in given_tokens]
     overtaken = [0] * len(asked)
-    here: list[int] = []
     coming = list(range(len(asked)))
     while coming or len(queue):
         if coming and (not len(queue) or drawn.random() < 0.3):
-            here.append(coming.pop(0))
-            queue.add(asked[here[-1]])
+            queue.add(asked[coming.pop(0)])
             continue
         checks, number = queue.next(1)[0]
         queue.take([(checks, number)])

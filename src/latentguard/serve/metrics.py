@@ -61,22 +61,22 @@ class Metrics:
         )
 
     def batch(self, waited: Sequence[float], seconds: float) -> None:
-        """See `work.worker.Observer`."""
+        """See `work.runs.Observer`."""
         self.batch_size.observe(len(waited))
         self.batch_time.observe(seconds)
         for one in waited:
             self.queue_wait.observe(one)
 
     def token(self, seconds: float) -> None:
-        """See `work.worker.Observer`."""
+        """See `work.runs.Observer`."""
         self.token_time.observe(seconds)
 
     def answering(self, chats: int) -> None:
-        """See `work.worker.Observer`."""
+        """See `work.runs.Observer`."""
         self.chats.set(chats)
 
     def broke(self, error: Exception) -> None:
-        """See `work.worker.Observer`."""
+        """See `work.runs.Observer`."""
         self.bugs.labels(type(error).__name__).inc()
         self.on_bug(error)
 
