@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import signal
+import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -72,3 +76,57 @@ def test_a_sidecar_of_an_older_guard_is_refused_before_a_model_is_loaded(latentg
     assert call.code == 2
     assert "older version" in call.err
     assert ".save(folder)" in call.err
+
+
+def test_an_address_that_is_taken_is_said_before_a_model_is_loaded(latentguard, audited):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        folder = audited.folder / "out" / "guard"
+        call = latentguard("serve", "no/such-model", "--guard", folder, "--port", port)
+    assert call.code == 2
+    assert f"127.0.0.1:{port} cannot be listened at: Address already in use" in call.err
+    assert "Traceback" not in call.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("guard.json", b"{"),
+        ("guard.json", b"[]"),
+        ("guard.safetensors", b"damaged"),
+        ("guard.safetensors", None),
+    ],
+)
+def test_a_damaged_guard_is_refused(latentguard, audited, tmp_path, name, content):
+    folder = tmp_path / "damaged"
+    shutil.copytree(audited.folder / "out" / "guard", folder)
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    call = latentguard("serve", "--guard", folder, "--port", "0")
+    assert call.code == 2
+    assert str(folder) in " ".join(call.err.split()).replace(" ", "") or name in call.err
+    assert "Traceback" not in call.err
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_model_is_loaded_is_not_kept_waiting(audited, sent):
+    """The load is not over for a minute."""
+    command = """
+import sys, time
+from latentguard.cli import _guard_options, main
+_guard_options.load_guard = lambda *arguments, **options: time.sleep(60)
+sys.argv[0] = "latentguard"
+main()
+"""
+    folder = audited.folder / "out" / "guard"
+    arguments = [sys.executable, "-c", command, "serve", "--guard", str(folder), "--port", "0"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Listening at")
+        process.send_signal(sent)
+        try:
+            assert process.wait(30) == 0
+        finally:
+            process.kill()

@@ -104,9 +104,16 @@ def test_a_call_without_its_result_cannot_be_continued(chat: ChatTemplate) -> No
         chat.render(transcript()[:2])
 
 
-def test_a_call_that_holds_what_stands_for_contents_is_rendered_all_the_same(chat: ChatTemplate) -> None:
+def test_a_call_that_holds_what_stands_for_contents_is_rendered_all_the_same(
+    chat: ChatTemplate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And at no greater cost: a server renders what strangers send."""
+    calls: list[int] = []
+    original = chat._template.text
+    monkeypatch.setattr(chat._template, "text", lambda messages: calls.append(1) or original(messages))
     conversation = transcript(town="Sentinel00000x", said="Sentinel00002x")
     assert ends(chat, conversation, "t_inst").endswith("user\n" + QUESTION)
+    assert len(calls) == 2
     assert ends(chat, conversation, "t_content").endswith(DOCUMENT)
 
 

@@ -73,3 +73,28 @@ def test_keys_that_later_blocks_read_again_are_spread_whole(
     monkeypatch.setattr(model.blocks.config, "num_kv_shared_layers", 2, raising=False)
     with spreading(model.blocks, _stems(model), PARENTS) as segment:
         assert [one.keys.shape[0] for one in segment.cache.layers] == [4] * model.n_blocks
+
+
+@pytest.mark.parametrize("fails_at", [0, 1, 3])
+def test_segments_that_could_not_be_joined_are_as_they_were(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch, fails_at: int
+) -> None:
+    one, other = _stems(model), _stems(model)
+    expected = _run(model, _stems(model), [TAILS[0], TAILS[1]], 3)
+    made: list[int] = []
+    cat = torch.cat
+
+    def failing(*arguments: object) -> torch.Tensor:
+        made.append(1)
+        if len(made) > fails_at:
+            raise MemoryError("no room")
+        return cat(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "cat", failing)
+        with pytest.raises(MemoryError):
+            one.joined(other)
+    for segment in (one, other):
+        assert torch.equal(_run(model, segment, [TAILS[0], TAILS[1]], 3), expected)
+    both = _stems(model).joined(_stems(model))
+    assert torch.allclose(_run(model, both, TAILS, 3)[:2], expected, atol=1e-5)

@@ -4,6 +4,7 @@ import openai
 import pytest
 
 from latentguard.guard import Guard
+from latentguard.organism import audit_data
 from tests.serve.conftest import Running, running
 
 
@@ -109,6 +110,7 @@ def control_bias(guard: Guard) -> dict[str, object]:
         ({"continue_final_message": True}, "continue_final_message is refused"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools is refused"),
         ({"logit_bias": {"17": 1}}, "logit_bias is not supported"),
+        ({"logit_bias": {"9" * 5000: 1}}, "logit_bias is not supported"),
         ({"n": 2}, "n:"),
         ({"messages": [{"role": "user", "content": "hi", "tools": [{"a": 1}]}]}, "tools: unrecognised"),
         ({"messages": [{"role": "user", "content": "hi", "thinking": "x"}]}, "thinking: unrecognised"),
@@ -195,3 +197,28 @@ def test_a_prompt_longer_than_is_read_is_refused(guard: Guard) -> None:
                 ask_it()
             assert raised.value.code == "context_length_exceeded"
         assert server.client().moderations.create(input="hello").results
+
+
+def test_an_argument_that_is_null_is_not_given(server: Running, guard: Guard, harmless: list[str]) -> None:
+    nulls = dict.fromkeys(("top_p", "n", "stream", "seed", "stop", "logit_bias", "user", "guard", "metadata"))
+    body = ask(harmless[0]) | nulls
+    found = server.client().post("/chat/completions", cast_to=object, body=body)
+    expected = guard.model.generate([harmless[0]], max_new_tokens=24)[0].text
+    assert found["choices"][0]["message"]["content"] == expected  # type: ignore[index]
+    body |= {"temperature": None}
+    assert server.client().post("/chat/completions", cast_to=object, body=body)["choices"]  # type: ignore[index]
+
+
+def test_a_refusal_of_what_the_guard_believes_harmless_is_told_to_those_who_may_know(
+    server: Running, guard: Guard
+) -> None:
+    texts = [one.text for one in audit_data()[1]]
+    refused = next(
+        text
+        for text, one in zip(texts, guard.score(texts), strict=True)
+        if one.cell == "refused_harmless" and not one.flagged
+    )
+    found = server.client("research-key").chat.completions.create(**ask(refused))
+    assert found.guard["internals"]["over_refusal"] is True  # type: ignore[attr-defined]
+    assert found.choices[0].message.content == guard.model.generate([refused], max_new_tokens=24)[0].text
+    assert "internals" not in server.client().chat.completions.create(**ask(refused)).guard  # type: ignore[attr-defined]

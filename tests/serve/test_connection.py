@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from latentguard.guard import Guard
+from latentguard.serve import connection
 from tests.serve.conftest import Running, running
+from tests.serve.test_worker import Recorded
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +45,22 @@ def still_serves(server: Running) -> None:
     assert server.client().moderations.create(input="hello").results
 
 
+def status_of_next(client: socket.socket) -> int:
+    """The status of the next answer, which is read to its end."""
+    answer = http.client.HTTPResponse(client)
+    answer.begin()
+    answer.read()
+    return answer.status
+
+
 def post(path: str, body: bytes, *, length: int | None = None, kind: str = "application/json") -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: "
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: "
     return head.encode() + str(len(body) if length is None else length).encode() + b"\r\n\r\n" + body
 
 
-@pytest.mark.parametrize("sent", [b"", b"POST /v1/mod", b"POST /v1/moderations HTTP/1.1\r\nHost: x\r\nX-A: "])
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /v1/mod", b"POST /v1/moderations HTTP/1.1\r\nHost: localhost\r\nX-A: "]
+)
 def test_a_head_that_does_not_come_is_not_waited_for(hasty: Running, sent: bytes) -> None:
     with contextlib.suppress(ConnectionResetError):
         assert talk(hasty, sent) == b""
@@ -82,7 +94,7 @@ def test_a_body_that_does_not_come_gets_408(hasty: Running) -> None:
 def test_a_body_that_is_too_large_gets_413(hasty: Running) -> None:
     announced = talk(hasty, post("/v1/moderations", b"{", length=10 << 20))
     assert announced.startswith(b"HTTP/1.1 413")
-    chunked = b"POST /v1/moderations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunked = b"POST /v1/moderations HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = talk(hasty, chunked + b"10000\r\n" + b" " * 0x10000 + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 413")
     still_serves(hasty)
@@ -129,7 +141,7 @@ def test_the_rest_of_a_body_that_was_answered_too_early_is_not_waited_for(server
 
 
 def test_lines_behind_a_body_are_nobodys(hasty: Running) -> None:
-    head = b"POST /v1/moderations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = b"POST /v1/moderations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     body = b'{"input": "hello"}'
     sent = head + b"Transfer-Encoding: chunked\r\n\r\n" + f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n"
     with socket.create_connection(("127.0.0.1", hasty.port)) as connection:
@@ -140,7 +152,7 @@ def test_lines_behind_a_body_are_nobodys(hasty: Running) -> None:
 
 
 def test_metrics_want_a_key_where_there_are_keys(server: Running, hasty: Running) -> None:
-    assert talk(server, b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(
+    assert talk(server, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").startswith(
         b"HTTP/1.1 401"
     )
     assert b"latentguard_prompts_total" in metrics(hasty.port)
@@ -172,7 +184,12 @@ def test_sigterm_answers_what_was_accepted_and_then_ends(tmp_path: Path, guard: 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "LATENTGUARD_SERVE_HEAD_TIMEOUT_S": "30"},
+        env=os.environ
+        | {
+            "OMP_NUM_THREADS": "1",
+            "LATENTGUARD_SERVE_HEAD_TIMEOUT_S": "30",
+            "LATENTGUARD_SERVE_BODY_TIMEOUT_S": "3",
+        },
     )
     try:
         assert process.stdout is not None
@@ -186,8 +203,18 @@ def test_sigterm_answers_what_was_accepted_and_then_ends(tmp_path: Path, guard: 
                 break
             time.sleep(0.1)
         idle = socket.create_connection(("127.0.0.1", port))
-        idle.sendall(b"POST /v1/moderations HTTP/1.1\r\nHost: x\r\n")  # a head that never ends
+        idle.sendall(b"POST /v1/moderations HTTP/1.1\r\nHost: localhost\r\n")  # a head that never ends
+        partial = socket.create_connection(("127.0.0.1", port))
+        partial.sendall(post("/v1/moderations", b'{"input": "hel', length=30))  # a body that never does
         answers: list[int] = []
+        said: list[bytes] = []
+
+        def talk() -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            messages = [{"role": "user", "content": "hello there"}]
+            body = json.dumps({"model": "organism", "messages": messages, "stream": True})
+            connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+            said.append(connection.getresponse().read())
 
         def one() -> None:
             connection = http.client.HTTPConnection("127.0.0.1", port)
@@ -195,7 +222,7 @@ def test_sigterm_answers_what_was_accepted_and_then_ends(tmp_path: Path, guard: 
             connection.request("POST", "/v1/moderations", body, {"Content-Type": "application/json"})
             answers.append(connection.getresponse().status)
 
-        threads = [threading.Thread(target=one) for _ in range(3)]
+        threads = [threading.Thread(target=each) for each in (talk, one, one, one)]
         for each in threads:
             each.start()
         while b"latentguard_batch_prompts_count 0.0" in metrics(port):
@@ -207,7 +234,10 @@ def test_sigterm_answers_what_was_accepted_and_then_ends(tmp_path: Path, guard: 
         assert len(answers) == 3
         assert set(answers) <= {200, 429}
         assert 200 in answers
+        assert said[0].endswith(b"data: [DONE]\n\n")
+        assert partial.recv(65536).startswith(b"HTTP/1.1 408")
         idle.close()
+        partial.close()
     finally:
         process.kill()
         process.wait()
@@ -217,3 +247,75 @@ def metrics(port: int) -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/metrics")
     return connection.getresponse().read()
+
+
+def test_who_sends_more_than_is_read_can_read_the_answer(hasty: Running) -> None:
+    """All of it is sent: a connection that was closed at once would be reset, and the answer lost."""
+    client = http.client.HTTPConnection("127.0.0.1", hasty.port, timeout=20)
+    body = json.dumps({"input": "hello " * (10 << 20)})[: 10 << 20]
+    client.request("POST", "/v1/moderations", body, {"Content-Type": "application/json"})
+    answer = client.getresponse()
+    assert answer.status == 413
+    assert json.loads(answer.read())["error"]["code"] == "request_too_large"
+    still_serves(hasty)
+
+
+def test_what_cannot_be_parsed_is_answered_in_the_envelope(hasty: Running) -> None:
+    for sent, status in ((b"no HTTP at all\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000, 431)):
+        head, body = talk(hasty, sent).split(b"\r\n\r\n")
+        assert head.split()[1] == str(status).encode()
+        assert json.loads(body)["error"]["type"] == "invalid_request_error"
+    still_serves(hasty)
+
+
+def test_endless_lines_behind_a_body_end_the_connection(server: Running) -> None:
+    head = b"POST /v1/moderations HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer plain-key\r\n"
+    head += b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: "
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(head)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                client.sendall(b"a" * 65536)
+            assert client.recv(1) == b""
+    assert time.monotonic() - begun < 15  # a body has 30 s
+    still_serves(server)
+
+
+def test_what_stands_behind_a_request_does_not_end_its_answer(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the beginning of another head, which is late, nor another's body, which comes in two parts."""
+    monkeypatch.setattr(connection, "LINGERS", 0.1)
+    ask = post("/v1/moderations", b'{"input": "hello"}')
+    with running(
+        guard, engine=lambda own: Recorded(own, lambda _: time.sleep(0.6)), head_timeout_s=0.2, keys=()
+    ) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            client.sendall(ask + b"\r\nPOST /v1")
+            assert status_of_next(client) == 200
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            client.sendall(ask + ask[:-5])
+            assert status_of_next(client) == 200
+            time.sleep(0.5)
+            client.sendall(ask[-5:])
+            assert status_of_next(client) == 200
+
+
+def test_what_does_not_end_in_the_time_to_drain_is_told_so(guard: Guard) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_: str) -> None:
+        begun.set()
+        go_on.wait(20)
+
+    with running(guard, engine=lambda own: Recorded(own, hold), drain_s=0.1, keys=()) as server:
+        server.server.config.timeout_graceful_shutdown = 0.2  # type: ignore[assignment]
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        client.request("POST", "/v1/moderations", '{"input": "hello"}', {"Content-Type": "application/json"})
+        assert begun.wait(20)
+        server.server.handle_exit(signal.SIGTERM, None)
+        answer = client.getresponse()
+        assert answer.status == 503
+        assert json.loads(answer.read())["error"]["code"] == "draining"
+        go_on.set()

@@ -1,8 +1,11 @@
 """Who may ask what: keys, scopes, and the address that is listened at."""
 
 import hashlib
+import http.client
+import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 
 import openai
 import pytest
@@ -11,6 +14,13 @@ from latentguard.errors import BadSettings
 from latentguard.guard import Guard
 from latentguard.serve import Key, settings_of
 from tests.serve.conftest import Running, running
+
+
+@pytest.fixture(scope="module")
+def keyless(guard: Guard) -> Iterator[Running]:
+    """A server without keys."""
+    with running(guard, keys=()) as one:
+        yield one
 
 
 @pytest.mark.parametrize("key", ["other", "plain-ke", "plain-key2", "ключ"])
@@ -63,3 +73,36 @@ def test_no_prompt_and_no_key_is_in_the_log_unless_it_is_asked_for(guard: Guard)
     log = one.log.getvalue()
     assert "private" in log
     assert '"caller": "plain"' in log
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status"),
+    [
+        ("Host", "rebound.example", 403),
+        ("Host", "rebound.example:8000", 403),
+        ("Host", "[::1", 403),
+        ("Host", "localhost:8000", 200),
+        ("Host", "[::1]:8000", 200),
+        ("Origin", "https://page.example", 403),
+        ("Origin", "null", 403),
+        ("Origin", "http://localhost:3000", 200),
+    ],
+)
+def test_without_keys_no_page_of_a_stranger_is_served(
+    keyless: Running, header: str, value: str, status: int
+) -> None:
+    """What a browser on this machine sends for a page from elsewhere names it."""
+    for path in ("/v1/models", "/metrics"):
+        connection = http.client.HTTPConnection("127.0.0.1", keyless.port)
+        connection.putrequest("GET", path, skip_host=header == "Host")
+        connection.putheader(header, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        said = answer.read()
+        assert answer.status == status
+        assert status == 200 or json.loads(said)["error"]["code"] == "not_local"
+
+
+def test_where_there_are_keys_the_key_is_what_counts(server: Running) -> None:
+    client = server.client(default_headers={"Origin": "https://page.example", "Host": "guard.example"})
+    assert client.models.list().data

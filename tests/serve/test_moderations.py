@@ -5,9 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 
+from latentguard.errors import PositionNotProved
 from latentguard.guard import Guard
+from latentguard.lm import Conversation, Rendered
+from latentguard.serve import Engine
 from latentguard.serve.categories import OPENAI
-from tests.serve.conftest import Running
+from tests.serve.conftest import Running, running
+from tests.serve.test_chat import ask
 
 
 def test_one_text_and_a_list_are_judged_as_the_guard_judges_them(
@@ -39,9 +43,7 @@ def test_the_thirteen_keys_are_there_and_a_category_that_is_not_known_is_null(
     assert scores["harassment"] is None
     assert flags["harmful"] is True
     assert 0 <= scores["harmful"] <= 1
-    assert {name for name, types in applied.items() if types} == {
-        name for name, score in scores.items() if score is not None
-    }
+    assert applied == {name: [] if score is None else ["text"] for name, score in scores.items()}
 
 
 def test_scores_do_not_depend_on_what_else_rides_in_the_batch(
@@ -61,6 +63,12 @@ def test_scores_do_not_depend_on_what_else_rides_in_the_batch(
 def test_internals_are_for_keys_that_have_the_scope(server: Running, harmful: list[str]) -> None:
     plain = server.client().moderations.create(input=harmful[0]).results[0]
     assert not hasattr(plain, "internals")
+    named = [
+        server.client(key).moderations.with_raw_response.create(input="hello").headers.get("X-Guard-Version")
+        for key in ("plain-key", "research-key")
+    ]
+    assert named[0] is None
+    assert named[1]
     research = server.client("research-key").moderations.create(input=harmful[0]).results[0]
     assert set(research.internals) >= {"harmfulness", "refusal", "verdict", "slots", "guard_version"}  # type: ignore[attr-defined]
 
@@ -75,8 +83,16 @@ def test_text_parts_are_one_prompt_and_images_are_refused(
     expected = guard.score([f"{first}\n{rest}"])[0].probability
     assert found.results[0].category_scores.model_dump()["harmful"] == pytest.approx(expected, abs=1e-5)
     image = [*parts, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]
-    with pytest.raises(openai.BadRequestError, match="Only text is judged"):
-        server.client().moderations.create(input=image)  # type: ignore[arg-type]
+    turns = [{"role": "user", "content": image}]
+    client = server.client("research-key")
+    for path, body in (
+        ("/moderations", {"input": image}),
+        ("/moderations", {"messages": turns}),
+        ("/guard/checks", {"prompts": [turns]}),
+        ("/chat/completions", {"model": "organism", "messages": turns}),
+    ):
+        with pytest.raises(openai.BadRequestError, match="Only text is judged"):
+            client.post(path, cast_to=object, body=body)
 
 
 def test_a_conversation_is_judged_where_its_last_user_turn_stands(
@@ -153,3 +169,64 @@ def test_checks_tell_everything_to_keys_that_may_know_it(
         assert one["category_scores"] == pytest.approx(own.category_scores, abs=1e-5)
     with pytest.raises(openai.PermissionDeniedError, match="scope 'internals'"):
         server.client().post("/guard/checks", cast_to=object, body=body)
+
+
+class Unprovable(Engine):
+    """An engine that cannot prove where a prompt is read that speaks of a riddle."""
+
+    def render(self, conversation: Conversation) -> Rendered:
+        if "riddle" in str(conversation):
+            raise PositionNotProved("the template rewrites riddles.")
+        return super().render(conversation)
+
+
+@pytest.mark.parametrize("on_unproved", ["flag", "refuse"])
+def test_a_prompt_whose_position_is_not_proved_is_never_passed(
+    guard: Guard, harmless: list[str], on_unproved: str
+) -> None:
+    texts = [harmless[0], "a riddle", harmless[1]]
+
+    def engine(own: Engine) -> Engine:
+        return Unprovable(own.model, own.guard, own.guard_folder)
+
+    with running(guard, engine=engine, on_unproved=on_unproved) as server:
+        client = server.client("research-key")
+        if on_unproved == "flag":
+            found = client.moderations.create(input=texts).results
+            assert [one.flagged for one in found] == [False, True, False]
+            assert found[1].internals["unproved"] == "the template rewrites riddles."  # type: ignore[attr-defined]
+            assert client.moderations.create(input="a riddle").results[0].flagged
+            checked = client.post("/guard/checks", cast_to=object, body={"prompts": texts})
+            assert [one["flagged"] for one in checked["results"]] == [False, True, False]  # type: ignore[index]
+        else:
+            with pytest.raises(openai.BadRequestError, match="rewrites riddles") as raised:
+                client.moderations.create(input=texts)
+            assert (raised.value.code, raised.value.param) == ("position_not_proved", "input.1")
+        with pytest.raises(openai.BadRequestError, match="rewrites riddles") as raised:
+            client.chat.completions.create(**ask("a riddle"))
+        assert raised.value.code == "position_not_proved"
+        assert server.state.metrics.unproved._value.get() == (4 if on_unproved == "flag" else 2)
+
+
+def test_what_is_counted_of_verdicts_follows_them(
+    guard: Guard, harmful: list[str], harmless: list[str]
+) -> None:
+    """Of another guard's beliefs nothing is left in the mean."""
+    with running(guard) as server:
+        metrics = server.state.metrics
+        verdicts = guard.score([*harmful[:6], *harmless[:4]])
+        server.client().moderations.create(input=[*harmful[:6], *harmless[:4]])
+        mean = sum(one.harmfulness for one in verdicts) / len(verdicts)
+        assert metrics.belief._value.get() == pytest.approx(mean, abs=1e-5)
+        flagged = sum(one.flagged for one in verdicts)
+        assert flagged >= 6
+        assert metrics.checked.labels("flagged")._value.get() == flagged
+        assert metrics.by_category.labels("")._value.get() == flagged
+        assert server.state.engine is not None
+        assert (
+            f'latentguard_guard_info{{version="{server.state.engine.by.version}"}} 1.0'
+            in metrics.text().decode()
+        )
+        metrics.judged_by(server.state.engine.by)
+        server.client().moderations.create(input=harmful[0])
+        assert metrics.belief._value.get() == pytest.approx(verdicts[0].harmfulness, abs=1e-5)

@@ -6,9 +6,11 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from latentguard.lm import Conversation
+from latentguard.serve.checking import RENDERED_AT_ONCE, _parts
 from latentguard.serve.rendering import Rendering
 from latentguard.serve.work import Checks, Full, Queue, Worker
 
@@ -199,3 +201,25 @@ def test_what_is_known_of_the_length_of_prompts_follows_them() -> None:
     assert rendering.tokens(100, 1) == pytest.approx(50, abs=1)
     assert rendering.tokens(0, 3) == 3
     rendering.learn(0, 10)  # a prompt without a character
+    for _ in range(200):
+        rendering.learn(2, 60, size=20)  # what one client sends does not shut out the others' longer texts
+    assert rendering.tokens(1500, 1) <= 750
+    assert rendering.tokens_of_body(1500) <= 750
+
+
+TEXTS = some.integers(0, 40_000).map(lambda length: "x" * length)
+TALKS = some.integers(1, 300).map(lambda turns: [{"role": "user", "content": "x"}] * turns)
+
+
+@given(some.lists(TEXTS | TALKS, min_size=1, max_size=80))
+@settings(deadline=None)
+def test_every_prompt_is_rendered_once_and_another_request_has_its_turn_soon(
+    conversations: list[Conversation],
+) -> None:
+    def work(one: Conversation) -> int:
+        turns = [one] if isinstance(one, str) else one
+        return len(turns) + sum(len(str(turn)) for turn in turns) // 1024
+
+    parts = [conversations[part] for part in _parts(conversations)]
+    assert [one for part in parts for one in part] == conversations
+    assert all(len(part) == 1 or sum(map(work, part)) <= RENDERED_AT_ONCE for part in parts)

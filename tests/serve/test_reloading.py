@@ -84,8 +84,15 @@ def test_a_shadow_counts_and_changes_nothing(guard: Guard, harmful: list[str], h
         found = server.client().moderations.create(input=harmless)
         assert [one.flagged for one in found.results] == [one.flagged for one in guard.score(harmless)]
         more = server.state.metrics.shadow.labels("not_flagged", "flagged")._value.get()
-        assert more == sum(
+        differ = [
             other.flagged and not own.flagged
             for own, other in zip(guard.score(harmless), strict.score(harmless), strict=True)
-        )
+        ]
+        assert more == sum(differ)
+        assert more
+        for text in harmless[:4]:  # and of what is answered
+            found = server.client().chat.completions.create(**ask(text))
+            assert found.choices[0].message.content == guard.model.generate([text], max_new_tokens=24)[0].text
+        later = server.state.metrics.shadow.labels("not_flagged", "flagged")._value.get()
+        assert later - more == sum(differ[:4])
         assert more > 0

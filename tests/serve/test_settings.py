@@ -1,9 +1,11 @@
 """Settings: which source beats which, and one clear message for what cannot be."""
 
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
+from latentguard.cli import serve
 from latentguard.errors import BadSettings
 from latentguard.serve import Settings, settings_of
 
@@ -32,6 +34,15 @@ def test_a_flag_beats_the_environment_which_beats_the_file(
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_flags_say_of_a_setting_what_the_setting_says() -> None:
+    """The extra may not be installed where the flags are shown, so they cannot read it there."""
+    hints = get_type_hints(serve.serve, include_extras=True)
+    flags = {name: hints[name].__metadata__[0].help for name in hints if name in Settings.model_fields}
+    assert len(flags) >= 9
+    for name, said in flags.items():
+        assert said.split(" [default: ")[0] == Settings.model_fields[name].description, name
 
 
 @pytest.mark.parametrize(

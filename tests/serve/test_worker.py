@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -407,3 +408,167 @@ def test_a_bug_in_one_part_of_a_turn_ends_no_other(guard: Guard, harmless: list[
         assert server.client().moderations.create(input=harmless[0]).results
         assert worker.alive
         assert server.state.metrics.bugs.labels("RuntimeError")._value.get() == 1
+
+
+def test_requests_beyond_the_limit_are_refused_until_one_is_over(guard: Guard) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_: str) -> None:
+        begun.set()
+        go_on.wait(20)
+
+    with (
+        running(guard, engine=lambda own: Recorded(own, hold), max_requests=1) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        first = pool.submit(lambda: server.client().moderations.create(input="hello"))
+        assert begun.wait(20)
+        with pytest.raises(openai.RateLimitError):
+            server.client().moderations.create(input="hello")
+        go_on.set()
+        assert first.result(20).results
+        while server.state.requests:
+            threading.Event().wait(0.005)
+        assert server.client().moderations.create(input="hello").results
+
+
+@pytest.mark.parametrize("where", ["judge", "begin", "render"])
+def test_what_takes_too_long_is_given_up(guard: Guard, where: str) -> None:
+    """In the queue, before an answer begins, and while a prompt is being rendered."""
+    go_on = threading.Event()
+
+    class Slow(Recorded):
+        def render(self, conversation: Any) -> Rendered:
+            if where == "render" and conversation == "hello":
+                go_on.wait(20)
+            return self._engine.render(conversation)
+
+    def before(what: str) -> None:
+        if what == where:
+            go_on.wait(20)
+
+    with running(guard, engine=lambda own: Slow(own, before), request_timeout_s=0.3) as server:
+        client = server.client()
+        body = ask("hello") if where == "begin" else {"input": "hello"}
+        with pytest.raises(openai.InternalServerError) as raised:
+            client.post(
+                f"/{'chat/completions' if where == 'begin' else 'moderations'}", cast_to=object, body=body
+            )
+        assert raised.value.status_code == 504
+        assert raised.value.code == "timeout"
+        go_on.set()
+        assert client.moderations.create(input="hello there").results
+        while server.state.requests:  # its place is free when its answer has gone
+            threading.Event().wait(0.005)
+
+
+def test_a_check_waits_for_one_step_however_many_answers_go_on_apart(
+    guard: Guard, harmless: list[str]
+) -> None:
+    made: list[Recorded] = []
+    wanted, came = threading.Semaphore(0), threading.Semaphore(0)
+    held: list[int] = []
+    """The places of three steps in a row during which a check comes."""
+
+    def before(what: str) -> None:
+        if what == "step" and len(made[0].done) >= 8 and len(held) < 3:
+            held.append(len(made[0].done))
+            wanted.release()
+            assert came.acquire(timeout=20)
+
+    class Apart(Recorded):
+        def begin(self, chats: Sequence[Chat]) -> Answering:
+            answering = super().begin(chats)
+            answering.join = lambda other: None  # type: ignore[method-assign]
+            return answering
+
+    def engine(own: Engine) -> Recorded:
+        made.append(Apart(own, before))
+        return made[0]
+
+    with running(guard, engine=engine, max_new_tokens=64) as server, ThreadPoolExecutor(8) as pool:
+        worker = server.state.worker
+        assert worker is not None
+        chats = [
+            pool.submit(lambda text=text: server.client().chat.completions.create(**ask(text, max_tokens=64)))
+            for text in harmless[:3]
+        ]
+        checks: list[Any] = []
+        for _ in range(3):
+            assert wanted.acquire(timeout=20)
+            checks.append(pool.submit(lambda: server.client().moderations.create(input="hello")))
+            while not worker.waiting:
+                threading.Event().wait(0.005)
+            came.release()
+        assert all(one.result(30) for one in (*chats, *checks))
+    assert [made[0].done[place][0] for place in held] == ["judge"] * 3
+
+
+def test_answers_that_cannot_be_put_together_go_on_as_they_were(guard: Guard, harmless: list[str]) -> None:
+    tried: list[int] = []
+
+    class Full(Recorded):
+        def begin(self, chats: Sequence[Chat]) -> Answering:
+            answering = super().begin(chats)
+
+            def join(other: object) -> int | None:
+                tried.append(1)
+                raise MemoryError("no room for both")
+
+            answering.join = join  # type: ignore[method-assign]
+            return answering
+
+    with (
+        running(guard, engine=lambda own: Full(own), max_new_tokens=64) as server,
+        ThreadPoolExecutor(3) as pool,
+    ):
+
+        def said(text: str) -> str | None:
+            found = server.client().chat.completions.create(**ask(text, max_tokens=64))
+            return found.choices[0].message.content
+
+        answers = list(pool.map(said, harmless[:3]))
+        assert server.state.metrics.bugs.labels("MemoryError")._value.get() == len(tried)
+    assert len(tried) <= 3  # and is not tried at every token
+    for text, answer in zip(harmless[:3], answers, strict=True):
+        assert answer == guard.model.generate([text], max_new_tokens=64)[0].text
+
+
+def test_what_breaks_a_large_batch_is_found_in_few_runs(guard: Guard) -> None:
+    texts = [f"hello number {number}" for number in range(64)]
+    poison = guard.model.render(texts[37]).ids
+    made: list[Recorded] = []
+
+    class Breaks(Recorded):
+        def judge(self, prompts: Sequence[Rendered]) -> list[Judged]:
+            self.done.append(("judge", len(prompts)))
+            if any(one.ids == poison for one in prompts):
+                raise RuntimeError("broken")
+            return self._engine.judge(prompts)
+
+    def engine(own: Engine) -> Recorded:
+        made.append(Breaks(own))
+        return made[0]
+
+    async def ask_all() -> list[object]:
+        loop = asyncio.get_running_loop()
+        own = made[0]
+        checks = [Checks([guard.model.render(text)], [8], loop) for text in texts]
+        worker = Worker(
+            own,  # type: ignore[arg-type]
+            batch_tokens=10_000,
+            run_tokens=64,
+            queued_tokens=10_000,
+            wait=0,
+            most_chats=1,
+            observer=Metrics(),
+        )
+        for one in checks:
+            worker.check(one)
+        worker._fail([(one, 0) for one in checks], RuntimeError("broken"))
+        return await asyncio.gather(*(one.done for one in checks), return_exceptions=True)
+
+    engine(Engine(guard.model, guard, Path("unused")))
+    found = on_a_loop(ask_all())
+    assert [number for number, one in enumerate(found) if isinstance(one, Exception)] == [37]
+    assert len(made[0].done) == 12  # two halves, six times

@@ -1,5 +1,7 @@
 """`latentguard serve`: the guard behind OpenAI's moderation endpoint, and in front of its model's answers."""
 
+import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,12 +30,11 @@ class PolicyChoice(StrEnum):
 def serve(
     model: Annotated[
         str | None,
-        typer.Argument(
-            metavar="MODEL", help="The guard's model, where its recorded name is no place. [default: its own]"
-        ),
+        typer.Argument(metavar="MODEL", help="The model that the guard reads; the guard's own by default."),
     ] = None,
     guard: Annotated[
-        Path | None, typer.Option("--guard", metavar="DIR", help="Folder of a fitted guard.")
+        Path | None,
+        typer.Option("--guard", metavar="DIR", help="Folder of the guard, as latentguard fit writes it."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML; flags beat them.")
@@ -43,26 +44,33 @@ def serve(
         int | None, typer.Option(help="Port to listen at; 0 takes a free one. [default: 8000]")
     ] = None,
     policy: Annotated[
-        PolicyChoice | None, typer.Option(help="What happens to a flagged prompt of a chat. [default: block]")
+        PolicyChoice | None,
+        typer.Option(
+            help="block: a flagged prompt gets no answer. annotate: it says so. allow: neither. "
+            "[default: block]"
+        ),
     ] = None,
     shadow: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A second guard that judges every prompt too, and only counts."),
+        typer.Option(
+            metavar="DIR", help="Folder of a second guard that judges every prompt too, and only counts."
+        ),
     ] = None,
     sidecar: Annotated[
         bool | None,
         typer.Option(
             "--sidecar",
-            help="Load only the blocks that the guards read, and judge alone: another engine answers the "
-            "chats. [default: off]",
+            help="Load only the blocks that the guards read, beside an engine that answers the chats. "
+            "[default: off]",
             show_default=False,
         ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps ..., or spread. [default: auto]")
+        str | None,
+        typer.Option(help="auto, cpu, cuda, cuda:1, mps ..., or spread: over all GPUs. [default: auto]"),
     ] = None,
     dtype: Annotated[
-        _options.Dtype | None, typer.Option(help="auto is chosen by measurement. [default: auto]")
+        _options.Dtype | None, typer.Option(help="auto is chosen by measurement and printed. [default: auto]")
     ] = None,
     show_settings: Annotated[
         bool, typer.Option("--show-settings", help="Print every setting and what it is, and stop.")
@@ -103,6 +111,10 @@ def serve(
                 output.record({"address": address})
 
         run(state, lambda state: _engine(state, output), announced)
+    if state.loading:  # the interpreter would wait until the model is loaded, and nobody else does
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _check_guards(settings: "Settings") -> int:

@@ -51,16 +51,20 @@ class Segment:
         return self.cache is not None and all(type(one) is DynamicLayer for one in self.cache.layers)
 
     def joined(self, other: "Segment") -> "Segment":
-        """The rows of both, this one's first, without keeping either; both `joins`."""
+        """The rows of both, this one's first, without keeping either; both `joins`. Where it raises, both are
+        as they were."""
         assert self.cache is not None
         assert other.cache is not None
         width = max(self.seen.shape[1], other.seen.shape[1])
+        seen = torch.cat([pad(one, (0, width - one.shape[1])) for one in (self.seen, other.seen)])
+        made: list[Tensor] = []  # all of it before any is taken over: memory may end on the way
         for own, others in zip(self.cache.layers, other.cache.layers, strict=True):
             for name in ("keys", "values"):
                 both = (getattr(own, name), getattr(others, name))
-                setattr(own, name, torch.cat([pad(one, (0, 0, 0, width - one.shape[-2])) for one in both]))
-        both = (self.seen, other.seen)
-        return Segment(self.cache, torch.cat([pad(one, (0, width - one.shape[1])) for one in both]))
+                made.append(torch.cat([pad(one, (0, 0, 0, width - one.shape[-2])) for one in both]))
+        for number, tensor in enumerate(made):
+            setattr(self.cache.layers[number // 2], ("keys", "values")[number % 2], tensor)
+        return Segment(self.cache, seen)
 
     def trimmed(self) -> "Segment":
         """Without the places at which no row holds a token, without keeping the old; it `joins`."""

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from latentguard.serve.aside import aside
 from latentguard.serve.documented import complete
 from latentguard.serve.engine import Engine
-from latentguard.serve.errors import CLIENT_LEFT, ApiError
+from latentguard.serve.errors import CLIENT_LEFT, ApiError, unavailable
 from latentguard.serve.gate import Door
 from latentguard.serve.routes import chat, checks, elsewhere, moderations, status
 from latentguard.serve.state import State
@@ -48,6 +48,7 @@ def create_app(state: State, load: Callable[[State], Engine]) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.latentguard = state
     state.log.told = state.metrics.lost_lines.inc
@@ -65,11 +66,13 @@ def create_app(state: State, load: Callable[[State], Engine]) -> FastAPI:
 
 async def _load(state: State, load: Callable[[State], Engine]) -> None:
     begun = time.monotonic()
+    state.loading = True
     try:
         engine = await aside(load, state)
     except Exception as error:
-        state.failure = error
+        state.loading, state.failure = False, error
         return
+    state.loading = False
     own = engine.guard.model.batch_tokens
     batch = state.settings.batch_tokens or BATCHES * own
     state.engine = engine
@@ -84,7 +87,7 @@ async def _load(state: State, load: Callable[[State], Engine]) -> None:
         observer=state.metrics,
     )
     state.worker.start()
-    state.metrics.threshold.set(engine.guard.manifest.calibration.threshold)
+    state.metrics.judged_by(engine.by)
     state.metrics.on_bug = lambda error: state.log("bug", error="".join(traceback.format_exception(error)))
     if state.phase == "starting":
         state.phase = "ready"
@@ -148,6 +151,10 @@ class Observed:
 
         try:
             await self._app(scope, receive, sent)
+        except asyncio.CancelledError:  # the time to drain is over
+            if not answered:
+                await unavailable("draining").response()(scope, receive, sent)
+            raise
         except Exception as error:
             self._state.log("bug", id=identifier, error="".join(traceback.format_exception(error)))
             if answered:

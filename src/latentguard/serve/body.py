@@ -13,6 +13,8 @@ from latentguard.serve.settings import Settings
 
 READ_ASIDE = 1 << 14
 """Bytes from which a body is parsed in a thread, beside the event loop."""
+SHOWN = 200
+"""Characters of a field's path that an error repeats."""
 _CLOSES = {"Connection": "close"}
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -24,10 +26,14 @@ async def read_as(request: Request, kind: type[Asked], settings: Settings) -> As
     if said and said != "application/json" and not said.endswith("+json"):
         raise ApiError(415, f"The body is {said[:80]!r}; send application/json.", headers=_CLOSES)
     raw = await _whole(request, settings)
+    if len(raw) < READ_ASIDE:
+        return _parsed(kind, raw)
+    return await asyncio.to_thread(_parsed, kind, raw)
+
+
+def _parsed(kind: type[Asked], raw: bytes) -> Asked:
     try:
-        if len(raw) < READ_ASIDE:
-            return kind.model_validate_json(raw)
-        return await asyncio.to_thread(kind.model_validate_json, raw)
+        return kind.model_validate_json(raw)
     except ValidationError as error:
         raise _invalid(error.errors(include_url=False, include_context=False)) from None
 
@@ -63,7 +69,7 @@ def _invalid(errors: Sequence[ErrorDetails]) -> ApiError:
     error = next((one for one in errors if not one["type"].endswith("_type")), errors[0])
     if error["type"] == "json_invalid":
         return ApiError(400, f"The body is no JSON: {error['msg'].removeprefix('Invalid JSON: ')}.")
-    path = ".".join(str(part) for part in error["loc"] if not _is_branch(part))
+    path = ".".join(str(part) for part in error["loc"] if not _is_branch(part))[:SHOWN]
     said = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         said = "unrecognised argument"

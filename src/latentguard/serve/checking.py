@@ -1,7 +1,7 @@
 """From conversations to verdicts: rendered off the event loop, judged by the worker, given up in time."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,13 +11,13 @@ from starlette.requests import Request
 from latentguard.errors import UNREADABLE, PositionNotProved, PromptTooLong
 from latentguard.lm import Conversation, Rendered
 from latentguard.serve.engine import Engine
-from latentguard.serve.errors import CLIENT_LEFT, ApiError, too_many
+from latentguard.serve.errors import CLIENT_LEFT, ApiError, too_late, too_many
 from latentguard.serve.judged import By, Judged
 from latentguard.serve.state import State
 from latentguard.serve.work import Checks, Full
 
 RENDERED_AT_ONCE = 32
-"""Prompts that are rendered before the event loop has its turn."""
+"""Messages, or thousands of characters, that are rendered before another request has its turn."""
 CHARACTERS_A_TOKEN = 16
 """More of a text than this for every token that may be read is refused before it is tokenised."""
 Result = TypeVar("Result")
@@ -33,7 +33,7 @@ class Unproved:
 async def check(
     state: State, request: Request, conversations: Sequence[Conversation], *, param: str
 ) -> list[Judged | Unproved]:
-    """What the guard says of each. Raises `ApiError`: 400 by `param`, 429, 503."""
+    """What the guard says of each. Raises `ApiError`: 400 by `param`, 429, 503, 504."""
     settings = state.settings
     if len(conversations) > settings.max_prompts:
         raise ApiError(
@@ -42,6 +42,16 @@ async def check(
             code="too_many_prompts",
             param=param,
         )
+    try:
+        async with asyncio.timeout(settings.request_timeout_s):
+            return await unless_gone(request, _checked(state, request, conversations, param))
+    except TimeoutError:
+        raise too_late(f"No verdict within {settings.request_timeout_s:g} s.") from None
+
+
+async def _checked(
+    state: State, request: Request, conversations: Sequence[Conversation], param: str
+) -> list[Judged | Unproved]:
     engine, worker = state.running()
     characters = sum(map(_characters, conversations))
     try:
@@ -58,15 +68,7 @@ async def check(
     except Full as full:
         raise too_many(full.after) from None
     try:
-        async with asyncio.timeout(settings.request_timeout_s):
-            verdicts = iter(await unless_gone(request, _result(checks)))
-    except TimeoutError:
-        raise ApiError(
-            503,
-            f"No verdict within {settings.request_timeout_s:g} s.",
-            code="timeout",
-            headers={"Retry-After": "1"},
-        ) from None
+        verdicts = iter(await checks.done)
     finally:
         checks.done.cancel()
     out: list[Judged | Unproved] = []
@@ -88,24 +90,32 @@ async def rendered_all(
     state: State, engine: Engine, conversations: Sequence[Conversation], param: str
 ) -> list[Rendered | Unproved]:
     """Each as the model reads it. Raises `ApiError` 400 for one that cannot be read at all."""
+    params = [param] if len(conversations) == 1 else [f"{param}.{n}" for n in range(len(conversations))]
     found: list[Rendered | Unproved] = []
-    for first in range(0, len(conversations), RENDERED_AT_ONCE):
-        part = conversations[first : first + RENDERED_AT_ONCE]
+    for part in _parts(conversations):
         found += await asyncio.get_running_loop().run_in_executor(
-            state.rendering.thread, _rendered, state, engine, part, first, param
+            state.rendering.thread, _rendered, state, engine, conversations[part], params[part]
         )
     return found
 
 
+def _parts(conversations: Sequence[Conversation]) -> Generator[slice]:
+    """What is rendered before another request has its turn."""
+    first = cost = 0
+    for number, one in enumerate(conversations):
+        own = (1 if isinstance(one, str) else len(one)) + _characters(one) // 1024
+        if number > first and cost + own > RENDERED_AT_ONCE:
+            yield slice(first, number)
+            first, cost = number, 0
+        cost += own
+    yield slice(first, len(conversations))
+
+
 def _rendered(
-    state: State, engine: Engine, conversations: Sequence[Conversation], first: int, param: str
+    state: State, engine: Engine, conversations: Sequence[Conversation], params: Sequence[str]
 ) -> list[Rendered | Unproved]:
-    return [
-        _rendered_one(
-            state, engine, one, param if len(conversations) == 1 and not first else f"{param}.{number}"
-        )
-        for number, one in enumerate(conversations, start=first)
-    ]
+    pairs = zip(conversations, params, strict=True)
+    return [_rendered_one(state, engine, conversation, param) for conversation, param in pairs]
 
 
 def _rendered_one(
@@ -157,10 +167,6 @@ def _check_size(state: State, conversation: Conversation, param: str) -> None:
 def _characters(conversation: Conversation) -> int:
     turns = [conversation] if isinstance(conversation, str) else conversation
     return sum(len(str(turn)) for turn in turns)
-
-
-async def _result(checks: Checks) -> list[Judged]:
-    return await checks.done
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:

@@ -17,7 +17,8 @@ _WHY = {
     415: "The body is not JSON.",
     429: "As much waits as may wait: try again after Retry-After.",
     500: "A bug here.",
-    503: "Starting or draining, or no answer in time.",
+    503: "Starting or draining.",
+    504: "No answer in time.",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from latentguard.guard import Guard, Verdict
-from latentguard.lm import Conversation, LanguageModel, Position, Rendered
+from latentguard.lm import Conversation, LanguageModel, Position, Rendered, States
 from latentguard.serve.answering import Answering
 from latentguard.serve.judged import By, Judged
 from latentguard.serve.work.tickets import Chat
@@ -69,27 +69,18 @@ class Engine:
 
     def with_first(self, prompts: Sequence[Rendered]) -> Sequence[int]:
         """Which of these run best in one batch with the first, itself among them."""
-        return self.guard.model.run_with_first(prompts, positions=self._reads[0])
+        return self.guard.model.run_with_first(prompts, positions=self._both.reads[0])
 
     @property
-    def _reads(self) -> tuple[list[Position], list[int]]:
-        """The positions and slots that the guard and its shadow need."""
-        guards = [self.guard, *(() if self.shadow is None else (self.shadow,))]
-        positions = sorted({position for one in guards for position in one.reads[0]})
-        return list(positions), sorted({slot for one in guards for slot in one.reads[1]})
+    def _both(self) -> "_Both":
+        return _Both(self.guard, self.shadow, self.told, self.broke)
 
     def judge(self, prompts: Sequence[Rendered]) -> list[Judged]:
         """What the guard says of each, from one capture that serves the shadow, too."""
-        positions, slots = self._reads
+        both = self._both
+        positions, slots = both.reads
         states = self.guard.model.capture(prompts, positions=positions, slots=slots)
-        verdicts = self.guard.judge(states)
-        if self.shadow is not None:
-            try:
-                for own, shadows in zip(verdicts, self.shadow.judge(states), strict=True):
-                    self.told(own, shadows)
-            except Exception as error:
-                self.broke(error)  # it only counts: no request fails with it
-        return [Judged(one, self.by) for one in verdicts]
+        return [Judged(one, self.by) for one in both.judge(states)]
 
     def begin(self, chats: Sequence[Chat]) -> Answering:
         """Answers to these chats, of which nothing has run yet; the guard reads their prefill and tokens."""
@@ -101,8 +92,46 @@ class Engine:
             max_new_tokens=[one.limit for one in chats],
             samplings=[one.sampling for one in chats],
             stop=[one.stop for one in chats],
-            guard=self.guard,
+            guard=self._both,
             answers=lambda number, verdict: not chats[number].blocks(verdict),
             slots=() if reader is None else reader.slots,
         )
         return Answering(replying, chats, reader, self.by)
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """A guard and its shadow, which reads the same states and only counts: a `lm.Watcher`."""
+
+    guard: Guard
+    shadow: Guard | None
+    told: Callable[[Verdict, Verdict], None]
+    broke: Callable[[Exception], None]
+
+    @property
+    def module(self) -> object:
+        """The one model whose states they judge."""
+        return self.guard.module
+
+    @property
+    def date(self) -> str | None:
+        """What the guard's template is told."""
+        return self.guard.date
+
+    @property
+    def reads(self) -> tuple[tuple[Position, ...], tuple[int, ...]]:
+        """The positions and slots that either needs."""
+        guards = [self.guard, *(() if self.shadow is None else (self.shadow,))]
+        positions = sorted({position for one in guards for position in one.reads[0]})
+        return tuple(positions), tuple(sorted({slot for one in guards for slot in one.reads[1]}))
+
+    def judge(self, states: States) -> Sequence[Verdict]:
+        """What the guard says."""
+        verdicts = self.guard.judge(states)
+        if self.shadow is not None:
+            try:
+                for own, shadows in zip(verdicts, self.shadow.judge(states), strict=True):
+                    self.told(own, shadows)
+            except Exception as error:
+                self.broke(error)  # no request fails with it
+        return verdicts

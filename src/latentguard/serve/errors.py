@@ -16,8 +16,10 @@ KINDS = {
     413: "invalid_request_error",
     415: "invalid_request_error",
     429: "rate_limit_error",
+    431: "invalid_request_error",
     500: "server_error",
     503: "service_unavailable",
+    504: "timeout_error",
 }
 CLIENT_LEFT = 499
 """For the log alone: nobody is there to read it."""
@@ -76,6 +78,11 @@ def too_many(after: float) -> ApiError:
         code="rate_limit_exceeded",
         headers={"Retry-After": str(max(1, math.ceil(after)))},
     )
+
+
+def too_late(what: str) -> ApiError:
+    """504: `what` did not come in the time that it had."""
+    return ApiError(504, what, code="timeout", headers={"Retry-After": "1"})
 
 
 def unavailable(why: str) -> ApiError:

@@ -14,11 +14,11 @@ from latentguard.serve.errors import ApiError, too_many
 from latentguard.serve.state import State, state_of
 from latentguard.serve.work import Full
 
-_bearer = Security(HTTPBearer(auto_error=False, description="A key of the server's settings."))
+BEARER = Security(HTTPBearer(auto_error=False, description="A key of the server's settings."))
 
 
 async def entered(
-    request: Request, state: Annotated[State, Depends(state_of)], _: Annotated[object, _bearer]
+    request: Request, state: Annotated[State, Depends(state_of)], _: Annotated[object, BEARER]
 ) -> AsyncGenerator[Caller]:
     """The caller, while its request is one of those that are served. Raises `ApiError` 401, 429, 503."""
     caller = caller_of(request, state.settings)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from latentguard.guard import Verdict
+from latentguard.serve.judged import By
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -40,6 +41,7 @@ class Metrics:
         self.belief = self._gauge(
             "belief_running_mean", "Mean harmfulness belief of about the last hundred prompts: its drift."
         )
+        self.guard = Info("latentguard_guard", "The guard that judges.", registry=self.registry)
         self.threshold = self._gauge("threshold_score", "The score from which the guard flags.")
         self.shadow = self._counter(
             "shadow_prompts", "Prompts by what the guard and its shadow say.", "guard", "shadow"
@@ -79,6 +81,12 @@ class Metrics:
         """See `work.runs.Observer`."""
         self.bugs.labels(type(error).__name__).inc()
         self.on_bug(error)
+
+    def judged_by(self, by: By) -> None:
+        """From now on this guard judges; beliefs of another one are no part of its mean."""
+        self.guard.info({"version": by.version})
+        self.threshold.set(by.threshold)
+        self._seen, self._mean = 0, 0.0
 
     def verdict(self, verdict: Verdict) -> None:
         """One prompt was judged."""

@@ -51,7 +51,7 @@ async def reload(state: State) -> None:
 
     def swap() -> None:
         engine.replace(read.guard, read.shadow)
-        state.metrics.threshold.set(read.guard.manifest.calibration.threshold)
+        state.metrics.judged_by(engine.by)
         state.log("reloaded", guard=engine.by.version)
 
     worker.between_batches(swap)

@@ -4,6 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 FORGETS = 0.05
 """Weight of a new request in what is known of its like."""
+MOST = 0.5
+"""Tokens a character, or a byte, that are ever expected: by what some clients send, others are not refused
+before they are rendered and measured."""
 
 
 class Rendering:
@@ -25,6 +28,6 @@ class Rendering:
     def learn(self, characters: int, tokens: int, *, size: int | None = None) -> None:
         """Prompts of so many characters, in a body of so many bytes, have had so many tokens to run."""
         if characters:
-            self._tokens_a_character += FORGETS * (tokens / characters - self._tokens_a_character)
+            self._tokens_a_character += FORGETS * (min(tokens / characters, MOST) - self._tokens_a_character)
         if size:
-            self._tokens_a_byte += FORGETS * (tokens / size - self._tokens_a_byte)
+            self._tokens_a_byte += FORGETS * (min(tokens / size, MOST) - self._tokens_a_byte)

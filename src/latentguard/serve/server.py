@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -10,6 +12,7 @@ from types import FrameType
 
 import uvicorn
 
+from latentguard.errors import BadSettings
 from latentguard.serve.app import create_app
 from latentguard.serve.connection import watched
 from latentguard.serve.engine import Engine
@@ -18,6 +21,8 @@ from latentguard.serve.standard_error import unblocked
 from latentguard.serve.state import State
 
 TICK = 0.05
+BACKLOG = 2048
+"""Connections that the system keeps until they are accepted, as uvicorn has it."""
 SWITCH = 0.0005
 """Seconds after which a thread that runs Python lets another have its turn: the model's thread and the event
 loop wait for each other. With the interpreter's own 5 ms the organism judged 315 prompts a second under four
@@ -96,15 +101,42 @@ def model_left_alone(load: Callable[[State], Engine]) -> Generator[Callable[[Sta
         gc.unfreeze()
 
 
+def listening(host: str, port: int) -> list[socket.socket]:
+    """A socket for each address that `host` stands for, all at one port; 0 takes a free one.
+
+    Before any model is loaded. Raises `BadSettings` where that cannot be.
+    """
+    made: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, *_, address in dict.fromkeys(found):
+            port = made[0].getsockname()[1] if made else port
+            made.append(socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG))
+    except OSError as error:
+        for one in made:
+            one.close()
+        code = error.errno or 0
+        why = (
+            os.strerror(code) if code > 0 else error.strerror
+        )  # that of a name that is not known is no errno
+        raise BadSettings(
+            f"{host}:{port} cannot be listened at: {why}.\n"
+            "  Choose another --host or --port; port 0 takes a free one."
+        ) from None
+    return made
+
+
 def serve(state: State, load: Callable[[State], Engine], announced: Callable[[str], None]) -> None:
-    """Serve until a signal ends it. Raises what broke while the model was loaded."""
+    """Serve until a signal ends it. Raises what broke while the model was loaded, and `BadSettings` where its
+    address cannot be listened at."""
+    sockets = listening(state.settings.host, state.settings.port)
     with (
         unblocked(state.log.lose),
         state.log.hearing(),
         _taking_turns_quickly(),
         model_left_alone(load) as loaded,
     ):
-        Server(_config(state, loaded), state, announced).run()
+        Server(_config(state, loaded), state, announced).run(sockets)
     if state.failure is not None:
         raise state.failure
 

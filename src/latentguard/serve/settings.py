@@ -89,7 +89,8 @@ class Settings(BaseSettings):
     )
     on_unproved: Literal["flag", "refuse"] = Field(
         "refuse",
-        description="A prompt whose position cannot be proved is flagged, or refused with the reason.",
+        description="A prompt whose position cannot be proved is flagged, or refused with the reason. A chat "
+        "is always refused then: nothing of it could be read.",
     )
     batch_tokens: int | None = Field(
         None,
@@ -117,12 +118,14 @@ class Settings(BaseSettings):
     head_timeout_s: float = Field(10, gt=0, description="Seconds in which a request's head must have come.")
     body_timeout_s: float = Field(30, gt=0, description="Seconds in which its body must have come.")
     write_timeout_s: float = Field(30, gt=0, description="Seconds that a client may take to read on.")
-    request_timeout_s: float = Field(120, gt=0, description="Seconds in which a check must have been made.")
+    request_timeout_s: float = Field(
+        120, gt=0, description="Seconds in which a check must have been made, or an answer begun."
+    )
     keep_alive_s: int = Field(30, ge=1, description="Seconds that an idle connection is kept.")
     open_metrics: bool = Field(
         False, description="Whether /metrics is told without a key, where there are keys."
     )
-    drain_s: float = Field(60, gt=0, description="Seconds that accepted requests get after SIGTERM.")
+    drain_s: float = Field(300, gt=0, description="Seconds that accepted requests get after SIGTERM.")
     log_prompts: bool = Field(False, description="Write prompts to the log, too.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps ..., or spread: over all GPUs.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(

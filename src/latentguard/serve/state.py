@@ -30,6 +30,8 @@ class State:
     rendering: Rendering = field(default_factory=Rendering)
     requests: int = 0
     """Requests under /v1 that are being served."""
+    loading: bool = False
+    """Whether the model is being loaded, in a thread that goes on with it when the server has ended."""
     failure: BaseException | None = None
     """What broke while the model was loaded."""
     watching: "asyncio.Task[None] | None" = None

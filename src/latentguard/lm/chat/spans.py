@@ -10,11 +10,11 @@ Then the contents are exchanged for a sentinel one at a time: what differs from 
 region of that message, and the last user turn's region must still hold its content unaltered.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import cast
 
 from latentguard._text import inert
 from latentguard.errors import PositionNotProved
@@ -22,7 +22,6 @@ from latentguard.lm.chat.messages import Message
 from latentguard.lm.chat.template_text import TemplateText
 
 _CACHED_SKELETONS = 256
-_UNKNOWN = object()
 _MOST_READINGS = 64
 
 
@@ -76,7 +75,7 @@ class Placements:
 
     def __init__(self, template: TemplateText) -> None:
         self._template = template
-        self._skeletons: dict[tuple[str, ...], object] = {}
+        self._skeletons: dict[tuple[str, ...], _Skeleton] = {}
 
     def place(self, messages: Sequence[Message], placed: Iterable[int]) -> Placement:
         """The placement of `messages`; those in `placed` are proved to stand there once and unaltered.
@@ -85,23 +84,22 @@ class Placements:
         """
         text = self._template.text(messages)
         wanted = tuple(sorted(set(placed)))
-        skeleton = self._skeleton(messages)
-        insertions = None if skeleton is None else _fit(skeleton, messages, text)
+        insertions = _fit(self._skeleton(messages), messages, text)
         if insertions is not None and all(_count(insertions, number) == 1 for number in wanted):
             return Placement(text, insertions)
         return self._one_at_a_time(messages, text, wanted)
 
-    def _skeleton(self, messages: Sequence[Message]) -> _Skeleton | None:
+    def _skeleton(self, messages: Sequence[Message]) -> _Skeleton:
         """Threads may render at the same time: at worst two make the same one."""
         if any(message.extra for message in messages):
             return _make_skeleton(self._template, messages)  # as large as what is in it: not to be kept
         turns = tuple(message.role for message in messages)
-        found = self._skeletons.get(turns, _UNKNOWN)
-        if found is _UNKNOWN:
+        found = self._skeletons.get(turns)
+        if found is None:
             if len(self._skeletons) >= _CACHED_SKELETONS:
                 self._skeletons.clear()
             found = self._skeletons[turns] = _make_skeleton(self._template, messages)
-        return cast("_Skeleton | None", found)
+        return found
 
     def _one_at_a_time(self, messages: Sequence[Message], text: str, wanted: Sequence[int]) -> Placement:
         insertions: list[Insertion] = []
@@ -157,18 +155,17 @@ class Placements:
         )
 
 
-def _make_skeleton(template: TemplateText, messages: Sequence[Message]) -> _Skeleton | None:
-    """The template's own text around the contents; None where a tool call holds what stands for them."""
-    sentinels = [f"Sentinel{number:05d}x" for number in range(len(messages))]
-    if any("Sentinel" in text for message in messages for text in message.extra_texts()):
-        return None
+def _make_skeleton(template: TemplateText, messages: Sequence[Message]) -> _Skeleton:
+    """The template's own text around the contents."""
+    word = _word_in_none([text for message in messages for text in message.extra_texts()])
+    sentinels = [f"{word}{number:05d}x" for number in range(len(messages))]
     rest = template.text(
         [message.with_content(word) for message, word in zip(messages, sentinels, strict=True)]
     )
     literals: list[str] = []
     order: list[int] = []
     end = 0
-    for found in re.finditer(r"Sentinel(\d{5,})x", rest):
+    for found in re.finditer(rf"{word}(\d{{5,}})x", rest):
         if int(found[1]) < len(messages):
             literals.append(rest[end : found.start()])
             order.append(int(found[1]))
@@ -223,8 +220,13 @@ def _count(insertions: Iterable[Insertion], message: int) -> int:
 
 
 def _unused_sentinel(messages: Sequence[Message]) -> str:
-    number = 0
     said = [text for message in messages for text in (message.content, *message.extra_texts())]
-    while any(f"Sentinel{number:05d}x" in text for text in said):
-        number += 1
-    return f"Sentinel{number:05d}x"
+    return f"{_word_in_none(said)}00000x"
+
+
+def _word_in_none(texts: Sequence[str]) -> str:
+    """A word that stands in none of these, whoever wrote them: no text can hold a hash of itself."""
+    if not any("Sentinel" in text for text in texts):
+        return "Sentinel"
+    digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+    return f"Sentinel{digest[:16]}n"

@@ -18,7 +18,7 @@ from latentguard.serve.checking import Unproved, check, judge_of
 from latentguard.serve.documented import ERRORS, documented
 from latentguard.serve.errors import ApiError
 from latentguard.serve.gate import entered
-from latentguard.serve.judged import Judged
+from latentguard.serve.judged import By, Judged
 from latentguard.serve.state import State, state_of
 from latentguard.serve.turns import Part, Turns, conversation, joined
 
@@ -119,8 +119,13 @@ async def moderations(
             "model": named,
             "results": [result(state, one, internals=caller.may("internals")) for one in found],
         },
-        headers={"X-Guard-Version": judge_of(state, found).version},
+        headers=versioned(caller, judge_of(state, found)),
     )
+
+
+def versioned(caller: Caller, by: By) -> dict[str, str]:
+    """The header that names the guard, for callers with the scope `internals`."""
+    return {"X-Guard-Version": by.version} if caller.may("internals") else {}
 
 
 def known(state: State, name: str) -> str:
@@ -155,7 +160,7 @@ def result(state: State, found: Judged | Unproved, *, internals: bool) -> dict[s
         "categories": said(flagged, by_category),
         "category_scores": by_category,
         "category_applied_input_types": {
-            name: ["text"] for name, one in by_category.items() if one is not None
+            name: [] if one is None else ["text"] for name, one in by_category.items()
         },
     }
     return made | {"internals": read(state, found)} if internals else made

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from latentguard.serve.callers import Caller, caller_of
 from latentguard.serve.documented import ERRORS
 from latentguard.serve.errors import ApiError
+from latentguard.serve.gate import BEARER
 from latentguard.serve.metrics import CONTENT_TYPE
 from latentguard.serve.routes.moderations import known, names
 from latentguard.serve.state import State, state_of
@@ -38,10 +39,11 @@ class Health(BaseModel):
     """How far the server is."""
 
     status: Literal["ok", "starting", "ready", "draining"]
-    guard_version: str | None = None
 
 
-async def named(request: Request, state: Annotated[State, Depends(state_of)]) -> Caller:
+async def named(
+    request: Request, state: Annotated[State, Depends(state_of)], _: Annotated[object, BEARER]
+) -> Caller:
     """The caller, of routes that ask nothing of the worker."""
     return caller_of(request, state.settings)
 
@@ -77,9 +79,8 @@ async def healthz() -> dict[str, str]:
 )
 async def readyz(state: Annotated[State, Depends(state_of)]) -> JSONResponse:
     """Requests are served."""
-    version = state.engine.by.version if state.engine is not None else None
     ready = state.phase == "ready" and state.worker is not None and state.worker.alive
-    return JSONResponse({"status": state.phase, "guard_version": version}, status_code=200 if ready else 503)
+    return JSONResponse({"status": state.phase}, status_code=200 if ready else 503)
 
 
 @router.get(
@@ -87,7 +88,9 @@ async def readyz(state: Annotated[State, Depends(state_of)]) -> JSONResponse:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 401: ERRORS[401]},
 )
-async def metrics(request: Request, state: Annotated[State, Depends(state_of)]) -> Response:
+async def metrics(
+    request: Request, state: Annotated[State, Depends(state_of)], _: Annotated[object, BEARER]
+) -> Response:
     """Counters for Prometheus, which sends a bearer token; what they say of beliefs is not for everybody."""
     if not state.settings.open_metrics:
         caller_of(request, state.settings)

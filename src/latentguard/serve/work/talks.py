@@ -16,6 +16,8 @@ class Talk:
     answers: Answers
     begun: bool = False
     """A step has been made."""
+    alone: bool = False
+    """It could not be put beside another, though its cache is of the kind."""
 
     def join(self, other: "Talk") -> bool:
         """Go on with another's chats, too, in the same batch; False where that cannot be."""
@@ -63,9 +65,19 @@ class Talks:
         all of them costs little more than a token of one."""
         joined: list[Talk] = []
         for talk in self._talks:
-            if not (talk.begun and any(one.begun and one.join(talk) for one in joined)):
+            if not any(self._join(one, talk) for one in joined):
                 joined.append(talk)
         self._talks = joined
+
+    def _join(self, one: Talk, other: Talk) -> bool:
+        if not (one.begun and other.begun) or one.alone or other.alone:
+            return False
+        try:
+            return one.join(other)
+        except Exception as error:  # no memory for both in one: each goes on as it was
+            other.alone = True
+            self._observer.broke(error)
+            return False
 
     def begin(self) -> None:
         """Answer those `beginning`, too: all in one batch, or each alone where that cannot be."""

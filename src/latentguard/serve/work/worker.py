@@ -131,7 +131,9 @@ class Worker:
             self._survive(self._batch)
             self._survive(self._talks.join)
             self._survive(self._begin)
-            for talk in self._talks.all():
+            for number, talk in enumerate(self._talks.all()):
+                if number:  # a check waits for one step, however many go on apart
+                    self._survive(self._batch)
                 self._survive(partial(self._talks.step, talk))
             self._talks.forget_finished()
             self._observer.answering(len(self._talks))
@@ -195,15 +197,20 @@ class Worker:
         return [waiting[number] for number in chosen]
 
     def _fail(self, batch: Sequence[tuple[Checks, int]], error: Exception) -> None:
-        """Some prompt of a batch broke it: each is run alone, so that only its own request fails."""
-        for checks, number in batch:
-            if len(batch) == 1:
-                checks.fail(error)
-                return
+        """Some prompt of a batch broke it: each half is run again, so that in the end only its own request
+        fails, and a batch of a hundred takes a dozen runs more, not a hundred."""
+        if len(batch) == 1:
+            batch[0][0].fail(error)
+            return
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
             try:
-                checks.give(number, self._runs.judge([checks.prompts[number]])[0])
+                verdicts = self._runs.judge([checks.prompts[number] for checks, number in half])
             except Exception as own:
-                checks.fail(own)
+                self._fail(half, own)
+            else:
+                for (checks, number), verdict in zip(half, verdicts, strict=True):
+                    checks.give(number, verdict)
 
     def _begin(self) -> None:
         """Begin what waits to be answered."""

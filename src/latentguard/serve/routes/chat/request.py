@@ -47,13 +47,13 @@ class ChatRequest(BaseModel):
     messages: Turns
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
-    temperature: float = Field(1.0, ge=0, le=2)
-    top_p: float = Field(1.0, gt=0, le=1)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=0, lt=1 << 62)
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: Literal[1] = 1
+    n: Literal[1] | None = None
     logit_bias: dict[str, float] | None = None
     logprobs: Literal[False] | None = None
     frequency_penalty: Literal[0] | None = None

@@ -16,16 +16,18 @@ from latentguard.serve.callers import Caller
 from latentguard.serve.checking import Unproved, rendered_all, unless_gone
 from latentguard.serve.documented import ERRORS, documented
 from latentguard.serve.engine import Engine
-from latentguard.serve.errors import ApiError, too_many
+from latentguard.serve.errors import ApiError, too_late, too_many
 from latentguard.serve.gate import entered
 from latentguard.serve.policy import decided
 from latentguard.serve.routes.chat.answer import ChatResponse, Completion, next_event, streamed, whole
 from latentguard.serve.routes.chat.request import ChatRequest
-from latentguard.serve.routes.moderations import known
+from latentguard.serve.routes.moderations import known, versioned
 from latentguard.serve.state import State, state_of
 from latentguard.serve.work import Chat, Full, PromptJudged
 
 router = APIRouter()
+LONGEST_ID = 20
+"""Digits of a token's number."""
 _EVENT = {"type": "object", "required": ["data"], "properties": {"data": {"type": "string"}}}
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
@@ -55,7 +57,13 @@ async def chat_completions(
         worker.require_place()
     except Full as full:
         raise too_many(full.after) from None
-    (prompt,) = await rendered_all(state, engine, [messages], "messages")
+    late = too_late(f"No answer was begun within {state.settings.request_timeout_s:g} s.")
+    due = asyncio.get_running_loop().time() + state.settings.request_timeout_s
+    try:
+        async with asyncio.timeout_at(due):
+            (prompt,) = await unless_gone(request, rendered_all(state, engine, [messages], "messages"))
+    except TimeoutError:
+        raise late from None
     if state.settings.log_prompts:
         state.log("chat", caller=caller.name, messages=messages)
     if isinstance(prompt, Unproved):
@@ -65,7 +73,9 @@ async def chat_completions(
         tokens=engine.cost(prompt),
         limit=_limit(state, engine, asked, prompt),
         sampling=Sampling(
-            asked.temperature, asked.top_p, secrets.randbits(48) if asked.seed is None else asked.seed
+            1.0 if asked.temperature is None else asked.temperature,
+            1.0 if asked.top_p is None else asked.top_p,
+            secrets.randbits(48) if asked.seed is None else asked.seed,
         ),
         stop=asked.stops,
         blocks=policy.blocks(),
@@ -79,7 +89,7 @@ async def chat_completions(
         raise too_many(full.after) from None
     made = Completion(state, caller, policy, name, chat, f"chatcmpl-{uuid.uuid4().hex}", int(time.time()))
     try:
-        async with asyncio.timeout(state.settings.request_timeout_s):
+        async with asyncio.timeout_at(due):
             first = await unless_gone(request, next_event(chat))
         if not isinstance(first, PromptJudged):
             raise RuntimeError("an answer began before its prompt was judged")
@@ -90,15 +100,14 @@ async def chat_completions(
             return StreamingResponse(
                 streamed(made, judged, usage=usage),
                 media_type="text/event-stream",
-                headers={"Cache-Control": "no-store", "X-Guard-Version": judged.by.version},
+                headers={"Cache-Control": "no-store"} | versioned(caller, judged.by),
             )
         answer = await unless_gone(request, whole(made, judged))
         chat.cancelled = True  # it is over: its place is free
-        return JSONResponse(answer, headers={"X-Guard-Version": judged.by.version})
+        return JSONResponse(answer, headers=versioned(caller, judged.by))
     except TimeoutError:
         chat.cancelled = True
-        late = f"No answer was begun within {state.settings.request_timeout_s:g} s."
-        raise ApiError(503, late, code="timeout", headers={"Retry-After": "1"}) from None
+        raise late from None
     except BaseException:
         chat.cancelled = True
         raise
@@ -109,7 +118,8 @@ def _check_bias(engine: Engine, asked: ChatRequest) -> None:
     if not asked.logit_bias:
         return
     control = engine.guard.model.chat.control_ids
-    named = sorted(token for token in asked.logit_bias if token.isdecimal() and int(token) in control)
+    numbers = (token for token in asked.logit_bias if token.isdecimal() and len(token) <= LONGEST_ID)
+    named = sorted(token for token in numbers if int(token) in control)
     raise ApiError(
         400,
         f"logit_bias names control tokens of the template ({', '.join(named[:5])})."
