@@ -225,7 +225,10 @@ def test_sigterm_answers_what_was_accepted_and_then_ends(tmp_path: Path, guard: 
         threads = [threading.Thread(target=each) for each in (talk, one, one, one)]
         for each in threads:
             each.start()
-        while b"latentguard_batch_prompts_count 0.0" in metrics(port):
+        while b"latentguard_batch_prompts_count 0.0" in (counted := metrics(port)) or (
+            b'latentguard_requests_total{path="/v1/chat/completions",status="200"}' not in counted
+            and b"latentguard_answers_in_the_making 0.0" in counted
+        ):
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         for each in threads:
@@ -285,15 +288,27 @@ def test_endless_lines_behind_a_body_end_the_connection(server: Running) -> None
 def test_what_stands_behind_a_request_does_not_end_its_answer(
     guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not the beginning of another head, which is late, nor another's body, which comes in two parts."""
+    """Not the beginning of another head, which is late, nor what is no head at all, nor another's body, which
+    comes in two parts."""
     monkeypatch.setattr(connection, "LINGERS", 0.1)
     ask = post("/v1/moderations", b'{"input": "hello"}')
     with running(
         guard, engine=lambda own: Recorded(own, lambda _: time.sleep(0.6)), head_timeout_s=0.2, keys=()
     ) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
-            client.sendall(ask + b"\r\nPOST /v1")
+            client.sendall(ask)
+            time.sleep(0.1)
+            client.sendall(b"POST /v1")
             assert status_of_next(client) == 200
+            begun = time.monotonic()
+            assert client.recv(1) == b""  # it has its time from here, and no more
+            assert time.monotonic() - begun < 10
+        for behind in (b"\0 garbage\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+                client.sendall(ask + behind)
+                assert status_of_next(client) == 200
+                with contextlib.suppress(ConnectionError):
+                    assert client.recv(1) == b""
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
             client.sendall(ask + ask[:-5])
             assert status_of_next(client) == 200
@@ -319,3 +334,25 @@ def test_what_does_not_end_in_the_time_to_drain_is_told_so(guard: Guard) -> None
         assert answer.status == 503
         assert json.loads(answer.read())["error"]["code"] == "draining"
         go_on.set()
+        assert '"event": "bug"' not in server.log.getvalue()
+
+
+def test_a_body_whose_rest_cannot_be_read_is_told_so_at_once(server: Running) -> None:
+    head = b"POST /v1/moderations HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer plain-key\r\n"
+    head += b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    begun = time.monotonic()
+    answer = talk(server, head + b'2\r\n{"\r\nno size\r\n', seconds=20)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert time.monotonic() - begun < 10  # a body has 30 s
+    still_serves(server)
+
+
+def test_a_connection_whose_body_came_after_its_answer_is_not_kept_for_ever(guard: Guard) -> None:
+    with running(guard, head_timeout_s=0.5, keep_alive_s=1) as server:
+        body = b'{"input": "hello"}'
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            client.sendall(post("/v1/moderations", b"", length=len(body)))
+            assert status_of_next(client) == 401
+            client.sendall(body)
+            assert client.recv(1) == b""

@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from latentguard.serve.answering import Answering
 from latentguard.serve.judged import Judged
 from latentguard.serve.metrics import Metrics
 from latentguard.serve.work import Chat, Checks, Worker
-from tests.serve.conftest import on_a_loop, running
+from tests.serve.conftest import Running, on_a_loop, running
 from tests.serve.test_chat import ask
 
 
@@ -447,7 +448,7 @@ def test_what_takes_too_long_is_given_up(guard: Guard, where: str) -> None:
         if what == where:
             go_on.wait(20)
 
-    with running(guard, engine=lambda own: Slow(own, before), request_timeout_s=0.3) as server:
+    with running(guard, engine=lambda own: Slow(own, before), request_timeout_s=1) as server:
         client = server.client()
         body = ask("hello") if where == "begin" else {"input": "hello"}
         with pytest.raises(openai.InternalServerError) as raised:
@@ -462,46 +463,95 @@ def test_what_takes_too_long_is_given_up(guard: Guard, where: str) -> None:
             threading.Event().wait(0.005)
 
 
-def test_a_check_waits_for_one_step_however_many_answers_go_on_apart(
-    guard: Guard, harmless: list[str]
-) -> None:
+@contextmanager
+def three_apart(
+    guard: Guard, texts: list[str], before: Callable[[str, list[Any]], None]
+) -> Iterator[tuple[Running, list[Any], ThreadPoolExecutor]]:
+    """A server with three answers in the making that cannot go on in one batch. `before` is called from when
+    all of them are, with what is about to be done and what has been."""
     made: list[Recorded] = []
-    wanted, came = threading.Semaphore(0), threading.Semaphore(0)
-    held: list[int] = []
-    """The places of three steps in a row during which a check comes."""
+    begun = 0
 
-    def before(what: str) -> None:
-        if what == "step" and len(made[0].done) >= 8 and len(held) < 3:
-            held.append(len(made[0].done))
-            wanted.release()
-            assert came.acquire(timeout=20)
+    def look(what: str) -> None:
+        assert server.state.worker is not None
+        while what == "step" and begun < 3 and not server.state.worker._chats:
+            threading.Event().wait(0.005)  # the next comes while this one is answered
+        if begun == 3:
+            before(what, made[0].done)
 
     class Apart(Recorded):
         def begin(self, chats: Sequence[Chat]) -> Answering:
+            nonlocal begun
+            begun += len(chats)
             answering = super().begin(chats)
             answering.join = lambda other: None  # type: ignore[method-assign]
             return answering
 
     def engine(own: Engine) -> Recorded:
-        made.append(Apart(own, before))
+        made.append(Apart(own, look))
         return made[0]
 
-    with running(guard, engine=engine, max_new_tokens=64) as server, ThreadPoolExecutor(8) as pool:
-        worker = server.state.worker
-        assert worker is not None
-        chats = [
-            pool.submit(lambda text=text: server.client().chat.completions.create(**ask(text, max_tokens=64)))
-            for text in harmless[:3]
-        ]
+    with running(guard, engine=engine, max_new_tokens=64) as server, ThreadPoolExecutor(12) as pool:
+
+        def chat(text: str) -> object:
+            return server.client().chat.completions.create(**ask(text, max_tokens=64))
+
+        chats: list[Future[object]] = []
+        for text in texts[:3]:
+            chats.append(pool.submit(chat, text))
+            while begun < len(chats):
+                threading.Event().wait(0.005)
+        yield server, made[0].done, pool
+        assert all(one.result(30) for one in chats)
+
+
+def test_a_check_waits_for_one_step_however_many_answers_go_on_apart(
+    guard: Guard, harmless: list[str]
+) -> None:
+    wanted, came = threading.Semaphore(0), threading.Semaphore(0)
+    held: list[int] = []
+    """The places of three steps in a row during which a check comes."""
+
+    def before(what: str, done: list[Any]) -> None:
+        if what == "step" and len(held) < 3:
+            held.append(len(done))
+            wanted.release()
+            assert came.acquire(timeout=20)
+            threading.Event().wait(0.2)  # longer than the check takes
+
+    with three_apart(guard, harmless, before) as (server, done, pool):
         checks: list[Any] = []
         for _ in range(3):
             assert wanted.acquire(timeout=20)
             checks.append(pool.submit(lambda: server.client().moderations.create(input="hello")))
-            while not worker.waiting:
+            while not server.state.worker or not server.state.worker.waiting:
                 threading.Event().wait(0.005)
             came.release()
-        assert all(one.result(30) for one in (*chats, *checks))
-    assert [made[0].done[place][0] for place in held] == ["judge"] * 3
+        assert all(one.result(30) for one in checks)
+    assert [done[place][0] for place in held] == ["judge"] * 3
+
+
+def test_checks_that_take_long_leave_half_of_the_time_to_answers_that_go_on_apart(
+    guard: Guard, harmless: list[str]
+) -> None:
+    counted = threading.Semaphore(0)
+
+    def before(what: str, done: list[Any]) -> None:
+        if what == "judge":
+            counted.release()
+            threading.Event().wait(0.5)  # longer than three steps
+
+    with three_apart(guard, harmless, before) as (server, done, pool):
+        begun = len(done)
+        checks: list[Any] = []
+        for _ in range(3):  # one waits whenever another is judged
+            checks.append(pool.submit(lambda: server.client().moderations.create(input="hello")))
+            assert counted.acquire(timeout=20)
+        assert all(one.result(30) for one in checks)
+    kinds = "".join(kind[0] for kind, _ in done[begun:])
+    assert "jsssj" in kinds
+    assert "jsj" not in kinds
+    assert "jssj" not in kinds
 
 
 def test_answers_that_cannot_be_put_together_go_on_as_they_were(guard: Guard, harmless: list[str]) -> None:

@@ -110,11 +110,13 @@ def serve(
                 output.show(f"Listening at {address}; /readyz says when the model is loaded. Ctrl-C drains.")
                 output.record({"address": address})
 
-        run(state, lambda state: _engine(state, output), announced)
-    if state.loading:  # the interpreter would wait until the model is loaded, and nobody else does
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        try:
+            run(state, lambda state: _engine(state, output), announced)
+        finally:
+            if state.loading:  # the interpreter would wait until the model is loaded, and nobody else does
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(0)
 
 
 def _check_guards(settings: "Settings") -> int:

@@ -67,6 +67,7 @@ def _require_here(request: Request) -> None:
 def _name(place: str) -> str:
     """The host of `Host` or `Origin`; nothing where it names none."""
     try:
-        return urlsplit(place if "//" in place else f"//{place}").hostname or ""
+        name = (urlsplit(place if "//" in place else f"//{place}").hostname or "").removesuffix(".")
     except ValueError:
         return ""
+    return "localhost" if name.endswith(".localhost") else name  # which leads nowhere else (RFC 6761)

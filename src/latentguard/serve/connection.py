@@ -62,6 +62,8 @@ class Watched(HttpToolsProtocol):
         self._write_due: asyncio.TimerHandle | None = None
         self._body_due: asyncio.TimerHandle | None = None
         self._in_head = True
+        self._deaf = False
+        """Something has come that cannot be read: what follows is not listened to."""
         self._beside = 0
         """Bytes of this head, or since the last of a body's content."""
 
@@ -72,7 +74,7 @@ class Watched(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a head, which are counted, or of a body, which is read elsewhere."""
-        if self.transport.is_closing():
+        if self._deaf or self.transport.is_closing():
             return
         if self._in_head and self._head_due is None:
             self._expect_head()
@@ -104,6 +106,8 @@ class Watched(HttpToolsProtocol):
         super().on_message_complete()
         self._body_due = _cancelled(self._body_due)
         self._in_head, self._beside = True, 0
+        if not self._answering:  # the answer came first, and nothing else sets a clock
+            self._expect_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A line of the head; behind a body there may be more, which nobody reads."""
@@ -113,9 +117,12 @@ class Watched(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer that was given before the body had come is the last on its connection, unless the body
         comes within a moment."""
-        early = not self._in_head and not self.pipeline
+        early, last = not self._in_head and not self.pipeline, self._deaf and not self.pipeline
         super().on_response_complete()
-        if early and not self.transport.is_closing():
+        if last:
+            self._in_head = False
+            self.transport.close()
+        elif early and not self.transport.is_closing():
             self._body_due = self.loop.call_later(LINGERS, self.transport.close)
 
     def pause_writing(self) -> None:
@@ -141,8 +148,15 @@ class Watched(HttpToolsProtocol):
         return bool(self.cycle and not self.cycle.response_complete)
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer what cannot be read, unless something before it is being answered, and end."""
-        if not self._answering:
+        """Answer what cannot be read, and end: at once, or when what came before it has been answered."""
+        self._deaf = True
+        self._head_due = _cancelled(self._head_due)
+        if not self._in_head and not self.pipeline and not self.cycle.response_started:
+            self.cycle.disconnected = True  # it is of this request's own body that the rest cannot be read
+            self.cycle.message_event.set()
+        elif self._answering:
+            return
+        if self._in_head or self.cycle.disconnected:
             body = json.dumps(error.body).encode()
             lines = ("content-type: application/json", f"content-length: {len(body)}", "connection: close")
             head = "".join(f"{line}\r\n" for line in (*lines, ""))

@@ -10,7 +10,7 @@ from latentguard.serve.errors import SCHEMA
 _WHY = {
     400: "What is wrong with the request, and in which field.",
     401: "No key, or one that is not known.",
-    403: "The key lacks a scope.",
+    403: "The key lacks a scope; or there are no keys, and the request comes from elsewhere.",
     404: "No such model.",
     408: "The body did not come in time.",
     413: "The body is too large.",

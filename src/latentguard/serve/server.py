@@ -1,6 +1,7 @@
 """The process: a socket, signals, and an orderly end in which every accepted request is answered."""
 
 import asyncio
+import errno
 import gc
 import os
 import signal
@@ -102,28 +103,38 @@ def model_left_alone(load: Callable[[State], Engine]) -> Generator[Callable[[Sta
 
 
 def listening(host: str, port: int) -> list[socket.socket]:
-    """A socket for each address that `host` stands for, all at one port; 0 takes a free one.
+    """A socket for each address of this machine that `host` stands for, all at one port; 0 takes a free one.
 
-    Before any model is loaded. Raises `BadSettings` where that cannot be.
+    Before any model is loaded. Raises `BadSettings` where there is none, or one is taken.
     """
     made: list[socket.socket] = []
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, *_, address in dict.fromkeys(found):
-            port = made[0].getsockname()[1] if made else port
-            made.append(socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG))
-    except OSError as error:
+        absent = OSError(errno.EADDRNOTAVAIL, "")
+        for family, *_, (address, *_) in dict.fromkeys(found):
+            same = made[0].getsockname()[1] if made else port
+            try:
+                made.append(socket.create_server((str(address), same), family=family, backlog=BACKLOG))
+            except OSError as error:  # localhost is ::1, too, where there may be no IPv6
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                absent = error
+        if not made:
+            raise absent
+    except (OSError, UnicodeError) as error:
         for one in made:
             one.close()
-        code = error.errno or 0
-        why = (
-            os.strerror(code) if code > 0 else error.strerror
-        )  # that of a name that is not known is no errno
         raise BadSettings(
-            f"{host}:{port} cannot be listened at: {why}.\n"
+            f"{f'[{host}]' if ':' in host else host}:{port} cannot be listened at: {_why(error)}.\n"
             "  Choose another --host or --port; port 0 takes a free one."
         ) from None
     return made
+
+
+def _why(error: OSError | UnicodeError) -> str:
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return "no such address is known"
+    return os.strerror(error.errno or 0)
 
 
 def serve(state: State, load: Callable[[State], Engine], announced: Callable[[str], None]) -> None:

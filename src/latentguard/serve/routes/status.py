@@ -16,7 +16,9 @@ from latentguard.serve.routes.moderations import known, names
 from latentguard.serve.state import State, state_of
 
 router = APIRouter()
-_AUTHORISED: dict[int | str, dict[str, Any]] = {status: ERRORS[status] for status in (401, 404, 500, 503)}
+_AUTHORISED: dict[int | str, dict[str, Any]] = {
+    status: ERRORS[status] for status in (401, 403, 404, 500, 503)
+}
 
 
 class ModelCard(BaseModel):
@@ -86,7 +88,11 @@ async def readyz(state: Annotated[State, Depends(state_of)]) -> JSONResponse:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 401: ERRORS[401]},
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        401: ERRORS[401],
+        403: ERRORS[403],
+    },
 )
 async def metrics(
     request: Request, state: Annotated[State, Depends(state_of)], _: Annotated[object, BEARER]

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from time import monotonic
 
+from latentguard.serve.judged import Judged
 from latentguard.serve.work.queue import Full, Queue
 from latentguard.serve.work.runs import Observer, Runs
 from latentguard.serve.work.talks import Talks
@@ -45,6 +46,9 @@ class Worker:
         self._changes: list[Callable[[], None]] = []
         self._changed = threading.Condition()
         self._stopping = False
+        self._owed = 0.0
+        """Seconds that the last batch took and steps have not had yet: of answers that go on apart, batches
+        between their steps take half of the time at most."""
         self._company = False
         """The last batch held several prompts: others are about, and a moment's wait brings them together."""
         self._thread = threading.Thread(target=self._loop, name="latentguard-worker", daemon=True)
@@ -132,9 +136,13 @@ class Worker:
             self._survive(self._talks.join)
             self._survive(self._begin)
             for number, talk in enumerate(self._talks.all()):
-                if number:  # a check waits for one step, however many go on apart
+                if self._stopping:
+                    break
+                if number and self._owed <= 0:  # a check waits for one step, not for those of all
                     self._survive(self._batch)
+                begun = monotonic()
                 self._survive(partial(self._talks.step, talk))
+                self._owed -= monotonic() - begun
             self._talks.forget_finished()
             self._observer.answering(len(self._talks))
 
@@ -153,6 +161,7 @@ class Worker:
 
     def _batch(self) -> None:
         """One batch of what waits."""
+        self._owed = 0.0
         with self._changed:
             if not len(self._queue):
                 return
@@ -173,12 +182,16 @@ class Worker:
         self._company = len(batch) > 1
         begun = monotonic()
         prompts = [checks.prompts[number] for checks, number in batch]
+        failure: Exception | None = None
+        verdicts: Sequence[Judged] = ()
         try:
             verdicts = self._runs.judge(prompts)
         except Exception as error:
-            self._fail(batch, error)
+            failure = error
+        self._owed = seconds = monotonic() - begun
+        if failure is not None:
+            self._fail(batch, failure)
             return
-        seconds = monotonic() - begun
         for (checks, number), verdict in zip(batch, verdicts, strict=True):
             checks.give(number, verdict)
         with self._changed:
@@ -202,15 +215,19 @@ class Worker:
         if len(batch) == 1:
             batch[0][0].fail(error)
             return
+        error.__traceback__ = None  # it holds the tensors of the run, and there may be no room for both
         middle = len(batch) // 2
+        broken: list[tuple[Sequence[tuple[Checks, int]], Exception]] = []
         for half in (batch[:middle], batch[middle:]):
             try:
                 verdicts = self._runs.judge([checks.prompts[number] for checks, number in half])
             except Exception as own:
-                self._fail(half, own)
+                broken.append((half, own))
             else:
                 for (checks, number), verdict in zip(half, verdicts, strict=True):
                     checks.give(number, verdict)
+        for half, own in broken:
+            self._fail(half, own)
 
     def _begin(self) -> None:
         """Begin what waits to be answered."""
