@@ -65,6 +65,7 @@ def served(guard: Path, model: str | None = None, **settings: object) -> Generat
         file.write_text("\n".join(lines))
         command = [sys.executable, "-m", "latentguard", "serve", *([model] if model else [])]
         log = (Path(folder) / "log").open("w")
+        begun = time.monotonic()
         process = subprocess.Popen(
             [*command, "--config", str(file)], stdout=subprocess.PIPE, stderr=log, text=True
         )
@@ -72,7 +73,6 @@ def served(guard: Path, model: str | None = None, **settings: object) -> Generat
             assert process.stdout is not None
             address = process.stdout.readline().split()[2].rstrip(";")
             one = Running(address, psutil.Process(process.pid), Path(log.name))
-            begun = time.monotonic()
             while not _ready(address):
                 time.sleep(0.1)
             print(f"ready after {time.monotonic() - begun:.1f} s")

@@ -1,5 +1,6 @@
 """Sockets that misbehave, and the end of the process: each is closed within its limit, the next is served."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -17,7 +18,8 @@ import pytest
 
 from latentguard.guard import Guard
 from latentguard.serve import connection
-from tests.serve.conftest import Running, running
+from latentguard.serve.server import listening
+from tests.serve.conftest import Running, on_a_loop, running
 from tests.serve.test_worker import Recorded
 
 
@@ -356,3 +358,27 @@ def test_a_connection_whose_body_came_after_its_answer_is_not_kept_for_ever(guar
             assert status_of_next(client) == 401
             client.sendall(body)
             assert client.recv(1) == b""
+
+
+def test_an_answer_is_sent_without_waiting_for_more_of_it() -> None:
+    """asyncio turns Nagle's algorithm off where the listening socket names its protocol."""
+    seen: list[int] = []
+
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            seen.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    async def connect() -> None:
+        loop = asyncio.get_running_loop()
+        for one in listening("localhost", 0):
+            host, port = one.getsockname()[:2]
+            server = await loop.create_server(Protocol, sock=one)
+            _, writer = await asyncio.open_connection(host, port)
+            while not seen:
+                await asyncio.sleep(0.01)
+            writer.close()
+            server.close()
+
+    on_a_loop(connect())
+    assert seen
+    assert all(seen)

@@ -111,10 +111,10 @@ def listening(host: str, port: int) -> list[socket.socket]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         absent = OSError(errno.EADDRNOTAVAIL, "")
-        for family, *_, (address, *_) in dict.fromkeys(found):
+        for family, kind, protocol, _, (address, *_) in dict.fromkeys(found):
             same = made[0].getsockname()[1] if made else port
             try:
-                made.append(socket.create_server((str(address), same), family=family, backlog=BACKLOG))
+                made.append(_bound(socket.socket(family, kind, protocol), (str(address), same)))
             except OSError as error:  # localhost is ::1, too, where there may be no IPv6
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise
@@ -128,6 +128,21 @@ def listening(host: str, port: int) -> list[socket.socket]:
             f"{f'[{host}]' if ':' in host else host}:{port} cannot be listened at: {_why(error)}.\n"
             "  Choose another --host or --port; port 0 takes a free one."
         ) from None
+    return made
+
+
+def _bound(made: socket.socket, address: tuple[str, int]) -> socket.socket:
+    """Of a protocol that is named: by it asyncio knows for which connections it turns off Nagle's algorithm,
+    under which an answer in two writes waits 40 ms."""
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if made.family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+        made.listen(BACKLOG)
+    except OSError:
+        made.close()
+        raise
     return made
 
 
