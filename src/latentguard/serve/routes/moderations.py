@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
@@ -171,9 +170,9 @@ def read(state: State, found: Judged | Unproved) -> dict[str, Any]:
     by = judge_of(state, [found])
     known: dict[str, Any] = dict.fromkeys(("harmfulness", "refusal", "score", "probability", "verdict"))
     if isinstance(found, Judged):
-        fields = asdict(found.verdict)
-        known |= {name: fields[name] for name in ("harmfulness", "refusal", "score", "probability")}
-        known["verdict"] = found.verdict.cell
+        verdict = found.verdict
+        known |= {"harmfulness": verdict.harmfulness, "refusal": verdict.refusal, "verdict": verdict.cell}
+        known |= {"score": verdict.score, "probability": verdict.probability}
     return known | {
         "slots": list(by.slots),
         "positions": list(by.positions),
