@@ -35,6 +35,8 @@ TIMES = 4
 """What `overload` offers, in units of the capacity that it measured."""
 AT_LEAST = 200
 """Requests of `load`: all prompts are sent, the same number of times, until there were so many."""
+PROBES = 16
+"""Clients that `overload` looks through beside k6."""
 TOKENS = 512
 """Of an answer of `beside`; as many texts are checked, so that all of them are while it is made."""
 K6 = """
@@ -135,8 +137,8 @@ def overload(
 
 @contextmanager
 def probed(one: Running, bodies: list[list[str]]) -> Generator[list[float]]:
-    """Inside the block a client that waits for the processors no longer than others do asks ten times a
-    second; milliseconds of what it is refused."""
+    """Inside the block clients that wait for the processors no longer than others do ask ten times a second,
+    all of them together; milliseconds of what they are refused."""
     refused: list[float] = []
     over = threading.Event()
 
@@ -145,7 +147,7 @@ def probed(one: Running, bodies: list[list[str]]) -> Generator[list[float]]:
         client = http.client.HTTPConnection(str(address.hostname), address.port, timeout=120)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
         for body in itertools.cycle(bodies):
-            if over.wait(0.1):
+            if over.wait(0.1 * PROBES):
                 return
             begun = time.perf_counter()
             client.request("POST", "/v1/moderations", json.dumps({"input": body}), headers)
@@ -154,13 +156,15 @@ def probed(one: Running, bodies: list[list[str]]) -> Generator[list[float]]:
             if answer.status == 429:
                 refused.append(1000 * (time.perf_counter() - begun))
 
-    asking = threading.Thread(target=probe)
-    asking.start()
+    asking = [threading.Thread(target=probe) for _ in range(PROBES)]
+    for one_of_them in asking:
+        one_of_them.start()
     try:
         yield refused
     finally:
         over.set()
-        asking.join()
+        for one_of_them in asking:
+            one_of_them.join()
 
 
 def asked(one: Running, bodies: list[list[str]], scenario: dict) -> tuple[dict, Count]:

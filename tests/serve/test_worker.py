@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -317,8 +316,8 @@ class Kinds:
         return list(prompts)
 
 
-def worked_off(runs: Kinds, requests: Sequence[Sequence[int]]) -> list[list[int]]:
-    """What came back of each of these requests, which all wait when the worker begins."""
+def worked_off(runs: Kinds, requests: Sequence[Sequence[int]]) -> list[list[int] | BaseException]:
+    """What came back of each of these requests, which all wait when the worker begins, or what broke it."""
     worker = Worker(
         runs,  # type: ignore[arg-type]
         batch_tokens=1000,
@@ -329,14 +328,14 @@ def worked_off(runs: Kinds, requests: Sequence[Sequence[int]]) -> list[list[int]
         observer=Metrics(),
     )
 
-    async def all_of_them() -> list[list[int]]:
+    async def all_of_them() -> list[list[int] | BaseException]:
         asked: list[Checks] = []
         for numbers in requests:
             prompts: list[Any] = list(numbers)
             asked.append(Checks(prompts, [10] * len(prompts), asyncio.get_running_loop()))
             worker.check(asked[-1])
         worker.start()
-        found: list[Any] = [await one.done for one in asked]
+        found: list[Any] = await asyncio.gather(*(one.done for one in asked), return_exceptions=True)
         await asyncio.to_thread(worker.stop)
         return found
 
@@ -584,41 +583,19 @@ def test_answers_that_cannot_be_put_together_go_on_as_they_were(guard: Guard, ha
         assert answer == guard.model.generate([text], max_new_tokens=64)[0].text
 
 
-def test_what_breaks_a_large_batch_is_found_in_few_runs(guard: Guard) -> None:
-    texts = [f"hello number {number}" for number in range(64)]
-    poison = guard.model.render(texts[37]).ids
-    made: list[Recorded] = []
+def test_what_breaks_a_large_batch_is_found_in_few_runs() -> None:
+    class Poisoned(Kinds):
+        def with_first(self, prompts: Sequence[Any]) -> Sequence[int]:
+            return range(len(prompts))
 
-    class Breaks(Recorded):
-        def judge(self, prompts: Sequence[Rendered]) -> list[Judged]:
-            self.done.append(("judge", len(prompts)))
-            if any(one.ids == poison for one in prompts):
+        def judge(self, prompts: Sequence[Any]) -> list[Any]:
+            judged = super().judge(prompts)
+            if 37 in prompts:
                 raise RuntimeError("broken")
-            return self._engine.judge(prompts)
+            return judged
 
-    def engine(own: Engine) -> Recorded:
-        made.append(Breaks(own))
-        return made[0]
-
-    async def ask_all() -> list[object]:
-        loop = asyncio.get_running_loop()
-        own = made[0]
-        checks = [Checks([guard.model.render(text)], [8], loop) for text in texts]
-        worker = Worker(
-            own,  # type: ignore[arg-type]
-            batch_tokens=10_000,
-            run_tokens=64,
-            queued_tokens=10_000,
-            wait=0,
-            most_chats=1,
-            observer=Metrics(),
-        )
-        for one in checks:
-            worker.check(one)
-        worker._fail([(one, 0) for one in checks], RuntimeError("broken"))
-        return await asyncio.gather(*(one.done for one in checks), return_exceptions=True)
-
-    engine(Engine(guard.model, guard, Path("unused")))
-    found = on_a_loop(ask_all())
+    runs = Poisoned()
+    found = worked_off(runs, [[number] for number in range(64)])
     assert [number for number, one in enumerate(found) if isinstance(one, Exception)] == [37]
-    assert len(made[0].done) == 12  # two halves, six times
+    assert [one for one in found if isinstance(one, list)] == [[n] for n in range(64) if n != 37]
+    assert len(runs.ran) == 13  # all of it, and two halves, six times
