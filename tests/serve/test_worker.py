@@ -3,9 +3,9 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import openai
@@ -17,8 +17,8 @@ from latentguard.serve import Engine
 from latentguard.serve.answering import Answering
 from latentguard.serve.judged import Judged
 from latentguard.serve.metrics import Metrics
-from latentguard.serve.work import Chat, Checks, Worker
-from tests.serve.conftest import Running, on_a_loop, running
+from latentguard.serve.work import Chat, Checks, Piece, Worker
+from tests.serve.conftest import on_a_loop, running
 from tests.serve.test_chat import ask
 
 
@@ -462,97 +462,6 @@ def test_what_takes_too_long_is_given_up(guard: Guard, where: str) -> None:
             threading.Event().wait(0.005)
 
 
-@contextmanager
-def three_apart(
-    guard: Guard, texts: list[str], before: Callable[[str, list[Any]], None]
-) -> Iterator[tuple[Running, list[Any], ThreadPoolExecutor]]:
-    """A server with three answers in the making that cannot go on in one batch. `before` is called from when
-    all of them are, with what is about to be done and what has been."""
-    made: list[Recorded] = []
-    begun = 0
-
-    def look(what: str) -> None:
-        assert server.state.worker is not None
-        while what == "step" and begun < 3 and not server.state.worker._chats:
-            threading.Event().wait(0.005)  # the next comes while this one is answered
-        if begun == 3:
-            before(what, made[0].done)
-
-    class Apart(Recorded):
-        def begin(self, chats: Sequence[Chat]) -> Answering:
-            nonlocal begun
-            begun += len(chats)
-            answering = super().begin(chats)
-            answering.join = lambda other: None  # type: ignore[method-assign]
-            return answering
-
-    def engine(own: Engine) -> Recorded:
-        made.append(Apart(own, look))
-        return made[0]
-
-    with running(guard, engine=engine, max_new_tokens=64) as server, ThreadPoolExecutor(12) as pool:
-
-        def chat(text: str) -> object:
-            return server.client().chat.completions.create(**ask(text, max_tokens=64))
-
-        chats: list[Future[object]] = []
-        for text in texts[:3]:
-            chats.append(pool.submit(chat, text))
-            while begun < len(chats):
-                threading.Event().wait(0.005)
-        yield server, made[0].done, pool
-        assert all(one.result(30) for one in chats)
-
-
-def test_a_check_waits_for_one_step_however_many_answers_go_on_apart(
-    guard: Guard, harmless: list[str]
-) -> None:
-    wanted, came = threading.Semaphore(0), threading.Semaphore(0)
-    held: list[int] = []
-    """The places of three steps in a row during which a check comes."""
-
-    def before(what: str, done: list[Any]) -> None:
-        if what == "step" and len(held) < 3:
-            held.append(len(done))
-            wanted.release()
-            assert came.acquire(timeout=20)
-            threading.Event().wait(0.2)  # longer than the check takes
-
-    with three_apart(guard, harmless, before) as (server, done, pool):
-        checks: list[Any] = []
-        for _ in range(3):
-            assert wanted.acquire(timeout=20)
-            checks.append(pool.submit(lambda: server.client().moderations.create(input="hello")))
-            while not server.state.worker or not server.state.worker.waiting:
-                threading.Event().wait(0.005)
-            came.release()
-        assert all(one.result(30) for one in checks)
-    assert [done[place][0] for place in held] == ["judge"] * 3
-
-
-def test_checks_that_take_long_leave_half_of_the_time_to_answers_that_go_on_apart(
-    guard: Guard, harmless: list[str]
-) -> None:
-    counted = threading.Semaphore(0)
-
-    def before(what: str, done: list[Any]) -> None:
-        if what == "judge":
-            counted.release()
-            threading.Event().wait(0.5)  # longer than three steps
-
-    with three_apart(guard, harmless, before) as (server, done, pool):
-        begun = len(done)
-        checks: list[Any] = []
-        for _ in range(3):  # one waits whenever another is judged
-            checks.append(pool.submit(lambda: server.client().moderations.create(input="hello")))
-            assert counted.acquire(timeout=20)
-        assert all(one.result(30) for one in checks)
-    kinds = "".join(kind[0] for kind, _ in done[begun:])
-    assert "jsssj" in kinds
-    assert "jsj" not in kinds
-    assert "jssj" not in kinds
-
-
 def test_answers_that_cannot_be_put_together_go_on_as_they_were(guard: Guard, harmless: list[str]) -> None:
     tried: list[int] = []
 
@@ -599,3 +508,85 @@ def test_what_breaks_a_large_batch_is_found_in_few_runs() -> None:
     assert [number for number, one in enumerate(found) if isinstance(one, Exception)] == [37]
     assert [one for one in found if isinstance(one, list)] == [[n] for n in range(64) if n != 37]
     assert len(runs.ran) == 13  # all of it, and two halves, six times
+
+
+class Apart(Kinds):
+    """Runs whose answers cannot go on in one batch; what takes how long is a matter of its own clock."""
+
+    def __init__(self, a_batch: float) -> None:
+        super().__init__()
+        self.done, self.now, self._a_batch = "", 0.0, a_batch
+
+    def judge(self, prompts: Sequence[Any]) -> list[Any]:
+        self.done += "b"
+        self.now += self._a_batch
+        return list(prompts)
+
+    def begin(self, chats: Sequence[Any]) -> "Steps":
+        assert len(chats) == 1
+        return Steps(self)
+
+
+class Steps:
+    """One answer of twelve tokens."""
+
+    def __init__(self, runs: Apart) -> None:
+        self._runs, self._left = runs, 12
+        self.verdicts: dict[int, Judged] = {}
+
+    @property
+    def finished(self) -> bool:
+        return not self._left
+
+    def join(self, other: object) -> None:
+        return None
+
+    def forget(self, number: int) -> None:
+        pass
+
+    def step(self) -> list[tuple[int, Piece]]:
+        self._runs.done += "s"
+        self._runs.now += 1
+        self._left -= 1
+        return [(0, Piece("x", None if self._left else "length"))]
+
+
+@pytest.mark.parametrize(("a_batch", "turn"), [(1, "bs"), (0.5, "bs"), (3, "bsss"), (5, "bsssss")])
+def test_a_check_waits_for_one_step_of_answers_that_go_on_apart_or_as_long_as_the_last_batch(
+    monkeypatch: pytest.MonkeyPatch, a_batch: float, turn: str
+) -> None:
+    """However many they are; and so batches take half of the time at most."""
+    runs = Apart(a_batch)
+    monkeypatch.setattr("latentguard.serve.work.worker.monotonic", lambda: runs.now)
+    worker = Worker(
+        runs,  # type: ignore[arg-type]
+        batch_tokens=10,
+        run_tokens=10,
+        queued_tokens=1000,
+        wait=0,
+        most_chats=3,
+        observer=Metrics(),
+    )
+
+    async def all_of_them() -> None:
+        loop = asyncio.get_running_loop()
+        prompts: list[Any] = [0]
+        checks = [Checks(prompts, [10], loop) for _ in range(40)]
+        for one in checks:
+            worker.check(one)
+        ended: list[asyncio.Event] = []
+        for _ in range(3):
+            ended.append(asyncio.Event())
+
+            def tell(piece: Piece, over: asyncio.Event = ended[-1]) -> None:
+                if piece.finish is not None:
+                    loop.call_soon_threadsafe(over.set)
+
+            worker.chat(SimpleNamespace(cancelled=False, tokens=10, tell=tell))  # type: ignore[arg-type]
+        worker.start()
+        await asyncio.gather(*(one.done for one in checks), *(one.wait() for one in ended))
+        await asyncio.to_thread(worker.stop)
+
+    on_a_loop(all_of_them())
+    assert runs.done.count("s") == 36
+    assert runs.done.startswith(turn * 5)

@@ -116,7 +116,7 @@ def serve(
             if state.loading:  # the interpreter would wait until the model is loaded, and nobody else does
                 sys.stdout.flush()
                 sys.stderr.flush()
-                os._exit(0)
+                os._exit(0 if sys.exc_info()[0] is None else 1)
 
 
 def _check_guards(settings: "Settings") -> int:

@@ -47,8 +47,8 @@ class Worker:
         self._changed = threading.Condition()
         self._stopping = False
         self._owed = 0.0
-        """Seconds that the last batch took and steps have not had yet: of answers that go on apart, batches
-        between their steps take half of the time at most."""
+        """Seconds that the last batch took and steps have not had yet: beside answers that go on apart,
+        batches take half of the time at most."""
         self._company = False
         """The last batch held several prompts: others are about, and a moment's wait brings them together."""
         self._thread = threading.Thread(target=self._loop, name="latentguard-worker", daemon=True)
@@ -132,19 +132,25 @@ class Worker:
                 changes, self._changes = self._changes, []
             for change in changes:
                 self._survive(change)
-            self._survive(self._batch)
             self._survive(self._talks.join)
+            self._batch_between(self._talks.all())
             self._survive(self._begin)
-            for number, talk in enumerate(self._talks.all()):
+            talks = self._talks.all()
+            for number, talk in enumerate(talks):
                 if self._stopping:
                     break
-                if number and self._owed <= 0:  # a check waits for one step, not for those of all
-                    self._survive(self._batch)
+                if number:  # a check waits for one step, not for those of all
+                    self._batch_between(talks)
                 begun = monotonic()
                 self._survive(partial(self._talks.step, talk))
                 self._owed -= monotonic() - begun
             self._talks.forget_finished()
             self._observer.answering(len(self._talks))
+
+    def _batch_between(self, talks: Sequence[object]) -> None:
+        """A batch, if the steps of answers that go on apart have had as long as the last one took."""
+        if len(talks) < 2 or self._owed <= 0:
+            self._survive(self._batch)
 
     def _survive(self, part: Callable[[], None]) -> None:
         """One part of a turn: what breaks in it is told, and the thread goes on."""
