@@ -1,8 +1,10 @@
 """The one thread that runs the model: between two tokens of an answer it serves checks, and it survives."""
 
 import asyncio
+import gc
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ from typing import Any
 
 import openai
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from latentguard.guard import Guard
 from latentguard.lm import Rendered
@@ -18,6 +21,7 @@ from latentguard.serve.answering import Answering
 from latentguard.serve.judged import Judged
 from latentguard.serve.metrics import Metrics
 from latentguard.serve.work import Chat, Checks, Piece, Worker
+from latentguard.serve.work.talks import Talk
 from tests.serve.conftest import on_a_loop, running
 from tests.serve.test_chat import ask
 
@@ -590,3 +594,35 @@ def test_a_check_waits_for_one_step_of_answers_that_go_on_apart_or_as_long_as_th
     on_a_loop(all_of_them())
     assert runs.done.count("s") == 36
     assert runs.done.startswith(turn * 5)
+
+
+def test_nothing_is_kept_of_what_has_been_answered(
+    guard: Guard, harmless: list[str], harmful: list[str]
+) -> None:
+    """`.ci/soak/server.py memory` looks at the whole process over 20,000 requests."""
+    kinds = (Checks, Chat, Rendered, Judged, Answering, Talk, RequestResponseCycle)
+
+    def kept() -> Counter[str]:
+        gc.collect()
+        return Counter(type(one).__name__ for one in gc.get_objects() if type(one) in kinds)
+
+    with running(guard) as server, server.client() as client:
+
+        def ask_for_all() -> None:
+            for text in (*harmless[:5], *harmful[:5]):
+                client.moderations.create(input=[text, "hello"])
+                client.chat.completions.create(**ask(text))
+                list(client.chat.completions.create(**ask(text), stream=True))
+            with pytest.raises(openai.BadRequestError):
+                client.moderations.create(input=" ")
+            while server.state.requests:
+                threading.Event().wait(0.005)
+
+        ask_for_all()
+        first = kept()
+        for _ in range(3):
+            ask_for_all()
+        assert kept() <= first + Counter(
+            dict.fromkeys(first, 2)
+        )  # of what has just been answered, some is left
+    assert first["RequestResponseCycle"] >= 1
