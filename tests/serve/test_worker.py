@@ -320,17 +320,22 @@ class Kinds:
         return list(prompts)
 
 
-def worked_off(runs: Kinds, requests: Sequence[Sequence[int]]) -> list[list[int] | BaseException]:
-    """What came back of each of these requests, which all wait when the worker begins, or what broke it."""
-    worker = Worker(
+def worker_of(runs: Kinds, *, batch_tokens: int) -> Worker:
+    """One that has not begun."""
+    return Worker(
         runs,  # type: ignore[arg-type]
-        batch_tokens=1000,
-        run_tokens=1000,
+        batch_tokens=batch_tokens,
+        run_tokens=batch_tokens,
         queued_tokens=1000,
         wait=0,
-        most_chats=1,
+        most_chats=3,
         observer=Metrics(),
     )
+
+
+def worked_off(runs: Kinds, requests: Sequence[Sequence[int]]) -> list[list[int] | BaseException]:
+    """What came back of each of these requests, which all wait when the worker begins, or what broke it."""
+    worker = worker_of(runs, batch_tokens=1000)
 
     async def all_of_them() -> list[list[int] | BaseException]:
         asked: list[Checks] = []
@@ -562,15 +567,7 @@ def test_a_check_waits_for_one_step_of_answers_that_go_on_apart_or_as_long_as_th
     """However many they are; and so batches take half of the time at most."""
     runs = Apart(a_batch)
     monkeypatch.setattr("latentguard.serve.work.worker.monotonic", lambda: runs.now)
-    worker = Worker(
-        runs,  # type: ignore[arg-type]
-        batch_tokens=10,
-        run_tokens=10,
-        queued_tokens=1000,
-        wait=0,
-        most_chats=3,
-        observer=Metrics(),
-    )
+    worker = worker_of(runs, batch_tokens=10)
 
     async def all_of_them() -> None:
         loop = asyncio.get_running_loop()
